@@ -1,0 +1,55 @@
+# The commands of this project, for people and for CI alike. `make help` lists them.
+# Each makes the virtual environment that it needs.
+
+PYTHON ?= python3
+DEMO = .venv-demo
+DEV = .venv
+ifeq ($(OS),Windows_NT)
+BIN = Scripts
+else
+BIN = bin
+endif
+
+.PHONY: help demo test check docs dist bench clean
+
+help:  ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
+
+demo: $(DEMO)/.installed  ## classify the sample photos
+	$(DEMO)/$(BIN)/whatsit src/whatsit/zoo/golden
+
+test: $(DEV)/.installed  ## run the tests
+	$(DEV)/$(BIN)/python -m pytest
+
+check: $(DEV)/.installed  ## lint, format, types, generated docs
+	$(DEV)/$(BIN)/ruff check
+	$(DEV)/$(BIN)/ruff format --check
+	$(DEV)/$(BIN)/mypy
+	$(DEV)/$(BIN)/python tools/docs.py --check
+
+docs: $(DEV)/.installed  ## write the generated pages anew
+	$(DEV)/$(BIN)/python tools/docs.py
+
+dist: $(DEV)/.installed  ## build wheel and sdist, and try the wheel alone
+	rm -rf dist .venv-dist
+	$(DEV)/$(BIN)/python -m build --outdir dist .
+	$(PYTHON) -m venv .venv-dist
+	.venv-dist/$(BIN)/pip install --quiet dist/*.whl
+	cd dist && ../.venv-dist/$(BIN)/whatsit selftest
+
+bench: $(DEV)/.installed  ## compare with MediaPipe and with a ten-line script
+	$(DEV)/$(BIN)/python benchmarks/run.py
+
+clean:  ## remove what these commands made
+	rm -rf $(DEMO) $(DEV) .venv-dist dist .mypy_cache .ruff_cache .pytest_cache
+
+$(DEMO)/.installed: pyproject.toml $(wildcard src/whatsit/*.py src/whatsit/*/*.py src/whatsit/*/*.json)
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/$(BIN)/pip install --quiet --disable-pip-version-check .
+	touch $@
+
+$(DEV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(DEV)/$(BIN)/python -m compileall -q src  # else each start compiles, where caches are off
+	touch $@

@@ -1,0 +1,76 @@
+"""whatsit: what is in the picture, on any device.
+
+    import whatsit
+    model = whatsit.load()
+    print(model.classify("photo.jpg").predictions[0].label)
+
+Each public name is imported when it is first used, so that `import whatsit` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bundle import Bundle as Bundle
+    from .classifier import Classifier as Classifier
+    from .classifier import load as load
+    from .errors import ImageNotFound as ImageNotFound
+    from .errors import ImageTooLarge as ImageTooLarge
+    from .errors import ImageUnreadable as ImageUnreadable
+    from .errors import ImageUnsupported as ImageUnsupported
+    from .errors import InputError as InputError
+    from .errors import ModelDamaged as ModelDamaged
+    from .errors import ModelError as ModelError
+    from .errors import ModelNotFound as ModelNotFound
+    from .errors import ModelUnsupported as ModelUnsupported
+    from .errors import ModelWithoutMetadata as ModelWithoutMetadata
+    from .errors import RuntimeUnavailable as RuntimeUnavailable
+    from .errors import UsageError as UsageError
+    from .errors import WhatsitError as WhatsitError
+    from .labels import Labels as Labels
+    from .preprocess import Preprocess as Preprocess
+    from .results import Prediction as Prediction
+    from .results import Result as Result
+    from .results import Verdict as Verdict
+
+__version__ = "0.1.0"
+
+# public name → module; a test holds it equal to the imports above
+_HOMES = {
+    "Bundle": "bundle",
+    "Classifier": "classifier",
+    "load": "classifier",
+    "ImageNotFound": "errors",
+    "ImageTooLarge": "errors",
+    "ImageUnreadable": "errors",
+    "ImageUnsupported": "errors",
+    "InputError": "errors",
+    "ModelDamaged": "errors",
+    "ModelError": "errors",
+    "ModelNotFound": "errors",
+    "ModelUnsupported": "errors",
+    "ModelWithoutMetadata": "errors",
+    "RuntimeUnavailable": "errors",
+    "UsageError": "errors",
+    "WhatsitError": "errors",
+    "Labels": "labels",
+    "Preprocess": "preprocess",
+    "Prediction": "results",
+    "Result": "results",
+    "Verdict": "results",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value  # the next look-up finds it without coming here
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

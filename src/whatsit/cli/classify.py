@@ -1,0 +1,134 @@
+"""`whatsit classify`: pictures in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+from .. import load
+from ..errors import UsageError
+from ..sources import Source, expand
+from . import output
+from .options import model_option, parse_region
+
+
+# Whether a value makes sense is for the library to say, which says it in our own three lines.
+@click.command(no_args_is_help=True)
+@click.argument("inputs", nargs=-1, required=True, metavar="PICTURE...", type=click.UNPROCESSED)
+@model_option
+@click.option(
+    "-k",
+    "--top",
+    type=int,
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="How many classes to show at most.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="Leave out classes below this probability, from 0 to 1.",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="CLASS",
+    help="Answer only with this class; repeat it for several. An index, a name, or a "
+    "WordNet id, which may name a whole branch: n02084071 is every dog.",
+)
+@click.option("--deny", multiple=True, metavar="CLASS", help="Never answer with this class.")
+@click.option(
+    "--region",
+    callback=parse_region,
+    metavar="L,T,R,B",
+    help="Look only at this part: left, top, right, bottom from 0 to 1.",
+)
+@click.option(
+    "--rotate",
+    type=int,
+    default=0,
+    metavar="DEGREES",
+    help="Turn the picture clockwise by 90, 180 or 270.",
+)
+@click.option(
+    "--preprocess",
+    metavar="RULE",
+    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
+    "stretch, pad …",
+)
+@click.option(
+    "--threads",
+    type=int,
+    metavar="N",
+    help="Threads for one picture.  [default: the cores, at most 4]",
+)
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Pictures at the same time.  [default: the cores]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
+@click.option("--csv", "as_csv", is_flag=True, help="One CSV row a class.")
+def command(
+    inputs: tuple[str, ...],
+    model: str | None,
+    top: int,
+    threshold: float,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    region: tuple[float, float, float, float] | None,
+    rotate: int,
+    preprocess: str | None,
+    threads: int | None,
+    workers: int | None,
+    as_json: bool,
+    as_csv: bool,
+) -> int:
+    """Say what is in pictures.
+
+    PICTURE is a file, a folder (with all below it), a pattern such as "holiday/**/*.jpg", - for
+    the bytes of one picture on standard input, or @list.txt for a file with one of these a line.
+
+    Exit status: 0 if all pictures were classified, 1 if some failed, 2 for wrong usage.
+    """
+    if as_json and as_csv:
+        raise UsageError("both --json and --csv", expected="one of them")
+    with load(model, threads=threads, preprocess=preprocess) as classifier:
+        for note in classifier.bundle.notes if preprocess is None else ():
+            output.print_note(note)
+        sources, total = _counted(expand(inputs))
+        results = classifier.classify_many(
+            sources,
+            workers=workers,
+            top=top,
+            threshold=threshold,
+            allow=allow,
+            deny=deny,
+            region=region,
+            rotation=rotate,
+        )
+        write = _writer(as_json, as_csv)
+        failed = 0
+        for result in output.with_progress(results, total):
+            write(result)
+            failed += result.error is not None
+    return 1 if failed else 0
+
+
+def _writer(as_json: bool, as_csv: bool) -> output.Writer:
+    if as_json:
+        return output.json_writer()
+    return output.csv_writer() if as_csv else output.text_writer()
+
+
+def _counted(sources: Iterator[Source]) -> tuple[Iterable[Source], int | None]:
+    """The sources, and their number where a progress bar will show it."""
+    if not output.shows_progress():
+        return sources, None
+    found = list(sources)
+    return found, len(found)

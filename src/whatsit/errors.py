@@ -1,0 +1,109 @@
+"""The errors of whatsit. Each carries a code, the value, what was expected and a hint.
+
+WhatsitError
+├── UsageError               wrong-usage          an argument that cannot work, whatever the picture
+├── InputError               one picture failed; the others are not affected
+│   ├── ImageNotFound        image-not-found
+│   ├── ImageUnreadable      image-unreadable     empty, cut short, damaged, or no picture
+│   ├── ImageTooLarge        image-too-large      refused before its pixels are decoded
+│   └── ImageUnsupported     image-unsupported    a picture of a kind that this install cannot read
+├── ModelError               nothing can be classified with this model
+│   ├── ModelNotFound        model-not-found
+│   ├── ModelDamaged         model-damaged        cut short, altered, or no model at all
+│   ├── ModelUnsupported     model-unsupported    a valid model that is no image classifier of ours
+│   └── ModelWithoutMetadata model-without-metadata
+└── RuntimeUnavailable       runtime-unavailable  the inference engine is not installed
+"""
+
+from __future__ import annotations
+
+
+class WhatsitError(Exception):
+    """Base of every error that whatsit raises on purpose."""
+
+    code = "error"
+    exit_status = 1
+
+    def __init__(self, message: str, *, expected: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.expected = expected
+        self.hint = hint
+
+    def to_json(self) -> dict[str, str]:
+        """The `error` object of the JSON contract: code, message, hint."""
+        message = f"{self.message}; expected {self.expected}" if self.expected else self.message
+        return {"code": self.code, "message": message, "hint": self.hint}
+
+
+class UsageError(WhatsitError, ValueError):
+    """An argument that cannot work, whatever the picture."""
+
+    code = "wrong-usage"
+    exit_status = 2
+
+
+class InputError(WhatsitError):
+    """One picture failed; the others are not affected."""
+
+    code = "input-failed"
+
+
+class ImageNotFound(InputError):
+    """There is no file of this name, or no picture in this folder."""
+
+    code = "image-not-found"
+
+
+class ImageUnreadable(InputError):
+    """Empty, cut short, damaged, not allowed to be read, or no picture at all."""
+
+    code = "image-unreadable"
+
+
+class ImageTooLarge(InputError):
+    """More pixels or bytes than whatsit is willing to decode."""
+
+    code = "image-too-large"
+
+
+class ImageUnsupported(InputError):
+    """A picture of a kind that this install cannot decode."""
+
+    code = "image-unsupported"
+
+
+class ModelError(WhatsitError):
+    """Nothing can be classified with this model."""
+
+    code = "model-failed"
+
+
+class ModelNotFound(ModelError):
+    """There is no model file at this path."""
+
+    code = "model-not-found"
+
+
+class ModelDamaged(ModelError):
+    """Cut short, altered, failing in the runtime, or no model at all."""
+
+    code = "model-damaged"
+
+
+class ModelUnsupported(ModelError):
+    """A valid model, but not an image classifier that whatsit can run."""
+
+    code = "model-unsupported"
+
+
+class ModelWithoutMetadata(ModelError):
+    """A .tflite without TFLite Metadata: nobody can know its labels and preprocessing."""
+
+    code = "model-without-metadata"
+
+
+class RuntimeUnavailable(WhatsitError):
+    """The inference engine is not installed."""
+
+    code = "runtime-unavailable"

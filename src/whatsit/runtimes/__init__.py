@@ -1,0 +1,27 @@
+"""Inference engines by name, imported when first asked for."""
+
+from __future__ import annotations
+
+import importlib
+
+from ..bundle import Bundle
+from ..errors import UsageError
+from .base import Runtime
+
+# name → "module:class"; the class takes (bundle, threads)
+RUNTIMES = {
+    "litert": "whatsit.runtimes.litert:LiteRTRuntime",
+    "isolated": "whatsit.runtimes.isolated:IsolatedRuntime",
+    "fake": "whatsit.runtimes.fake:FakeRuntime",
+}
+
+
+def open_runtime(bundle: Bundle, name: str = "litert", *, threads: int = 1) -> Runtime:
+    """The engine `name`, ready to run `bundle`. Raises UsageError for an unknown name."""
+    if name not in RUNTIMES:
+        raise UsageError(f"no runtime {name!r}", expected=f"one of {', '.join(sorted(RUNTIMES))}")
+    if threads < 1:
+        raise UsageError(f"{threads} threads", expected="at least 1")
+    module, _, attribute = RUNTIMES[name].partition(":")
+    runtime: Runtime = getattr(importlib.import_module(module), attribute)(bundle, threads)
+    return runtime

@@ -1,0 +1,65 @@
+"""The one contract that every inference engine fulfils, and what the engines share."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import OutputSpec
+from ..errors import ModelDamaged, RuntimeUnavailable
+
+Array = NDArray[Any]
+
+_PROBABILITY_SLACK = 1e-3  # float rounding, and the step of a quantised softmax
+
+
+class Runtime(Protocol):
+    """Runs one bundle on one engine. Not safe for several threads at once: open one for each."""
+
+    def run(self, batch: Array) -> NDArray[np.float32]:
+        """Scores (1, C) as probabilities, for a batch (1, h, w, 3) of the bundle's input dtype.
+
+        Raises ModelDamaged if the engine fails or gives scores that are no numbers.
+        """
+        ...
+
+    def close(self) -> None:
+        """Releases the engine's memory. Calling it again does nothing."""
+        ...
+
+
+def probabilities(name: str, spec: OutputSpec, raw: Array) -> NDArray[np.float32]:
+    """The scores (1, C) in the output tensor `raw` of the model `name`.
+
+    Raises ModelDamaged for anything but C probabilities.
+    """
+    if raw.size != spec.classes:  # a damaged graph's output need not have the declared shape
+        raise failed(name, f"it gives {raw.size} scores for {spec.classes} classes")
+    scores = raw.reshape(1, -1).astype(np.float32, copy=False)  # (1, C) or (1, 1, 1, C) → (1, C)
+    if spec.dtype == "uint8":
+        scores = (scores - np.float32(spec.zero_point)) * np.float32(spec.scale)
+    low, high = float(scores.min()), float(scores.max())
+    if not (low >= -_PROBABILITY_SLACK and high <= 1 + _PROBABILITY_SLACK):  # true for NaN too
+        raise ModelDamaged(
+            f"model {name!r} gives scores from {low:g} to {high:g}",
+            expected="probabilities from 0 to 1",
+            hint="the file is damaged, or its graph ends before the softmax",
+        )
+    return np.clip(scores, 0.0, 1.0)
+
+
+def no_engine(reason: str) -> RuntimeUnavailable:
+    """The error of an install without LiteRT."""
+    return RuntimeUnavailable(
+        f"LiteRT cannot be imported: {reason}", hint="pip install ai-edge-litert"
+    )
+
+
+def failed(name: str, reason: str) -> ModelDamaged:
+    """The error of a model that LiteRT refuses, or that does not survive it."""
+    return ModelDamaged(
+        f"LiteRT cannot run model {name!r}: {' '.join(reason.split())}",
+        hint="the file is damaged, or made for another version of LiteRT",
+    )
