@@ -1,0 +1,131 @@
+"""Rounds weights to int8 so that what one rounding loses, later roundings of the same output make
+up for.
+
+Weights of an output are rounded one after another; each error is spread over those still to come,
+in the way that disturbs the output least given how the inputs vary together (GPTQ, Frantar et al.,
+arXiv:2210.17323). Inputs after a ReLU are positive and alike, so that plain rounding errors add up;
+this removes most of that.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from graph import Op, Operator, Quantisation, op_code
+from int8 import LayerWeights, Plan
+from observe import run_open
+from patches import some_windows
+from ranges import weight_scales
+
+from whatsit._flatbuffer import pack_model
+
+# Windows looked at in each map of each picture.
+_POSITIONS = 16
+# Added to the diagonal, as a part of its mean: GPTQ's own choice.
+_DAMPING = 0.01
+# Half of int32, so that adding products to a bias cannot overflow.
+_LARGEST_BIAS = 2**30
+
+
+def second_moments(plan: Plan, pictures: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+    """How the inputs of each weighted layer vary together, by its output tensor: the mean of x xᵀ.
+
+    [1, n, n] for a layer whose outputs read the same n inputs, [C, taps, taps] for a depthwise one.
+    """
+    operators = list(plan.weighted())
+    sources = sorted({int(operator.inputs[0]) for operator in operators})
+    sums: dict[int, np.ndarray] = {}
+    for number, values in enumerate(run_open(pack_model(plan.model), sources, pictures)):
+        maps = dict(zip(sources, values, strict=True))
+        for operator in operators:
+            inputs = _inputs(
+                plan, operator, maps[int(operator.inputs[0])], number
+            )  # [groups, windows, n]
+            moment = inputs.transpose(0, 2, 1) @ inputs / inputs.shape[1]
+            out = int(operator.outputs[0])
+            if out in sums:
+                sums[out] += moment
+            else:
+                sums[out] = moment
+    return {out: total.astype(np.float64) / len(pictures) for out, total in sums.items()}
+
+
+def _inputs(plan: Plan, operator: Operator, values: np.ndarray, number: int) -> np.ndarray:
+    """Some windows of a layer's input as [groups, windows, n]; one group, or one per channel if
+    depthwise.
+    """
+    code = op_code(plan.model, operator)
+    if code == Op.FULLY_CONNECTED:
+        return values[None]
+    kernel = plan.weights(operator).shape[1:3]
+    chosen = some_windows(values[0], operator, kernel, _POSITIONS, number)  # [windows, kh, kw, C]
+    if code == Op.DEPTHWISE_CONV_2D:
+        taps = chosen.reshape(len(chosen), -1, chosen.shape[-1]).transpose(2, 0, 1)
+        return np.ascontiguousarray(taps)  # a product of strided stacks would miss the fast path
+    return chosen.reshape(1, len(chosen), -1)
+
+
+def round_weights(
+    plan: Plan, quantisations: Mapping[int, Quantisation], moments: Mapping[int, np.ndarray]
+) -> dict[int, LayerWeights]:
+    """The int8 weights of every weighted layer, by its output tensor."""
+    return {
+        int(operator.outputs[0]): _round_layer(
+            plan,
+            operator,
+            quantisations[int(operator.inputs[0])],
+            moments[int(operator.outputs[0])],
+        )
+        for operator in plan.weighted()
+    }
+
+
+def _round_layer(
+    plan: Plan, operator: Operator, source: Quantisation, moment: np.ndarray
+) -> LayerWeights:
+    code, values = op_code(plan.model, operator), plan.weights(operator)
+    axis = values.ndim - 1 if code == Op.DEPTHWISE_CONV_2D else 0
+    moved = np.moveaxis(values, axis, 0)
+    rows = moved.reshape(len(moved), -1).astype(np.float64)  # [outputs, n]
+    scales = _scales(rows, moment, one=code == Op.FULLY_CONNECTED)
+    # A dead channel has a bias but no weights to speak of: its scale must still let int32 hold the
+    # bias.
+    bias = plan.constant(int(operator.inputs[2]))
+    assert bias is not None
+    scales = np.maximum(scales, np.abs(bias) / (source.scales[0] * _LARGEST_BIAS)).astype(
+        np.float32
+    )
+    groups = len(moment)
+    stored = _diffuse(rows.reshape(groups, -1, rows.shape[1]), moment, scales.reshape(groups, -1))
+    stored = np.moveaxis(stored.reshape(moved.shape), 0, axis).astype(np.int8)
+    return LayerWeights(np.ascontiguousarray(stored), scales, axis)
+
+
+def _scales(rows: np.ndarray, moment: np.ndarray, one: bool) -> np.ndarray:
+    """One scale per output [outputs]; all alike where there may be only one."""
+    importance = np.diagonal(moment, axis1=1, axis2=2)  # [1 or outputs, n]
+    if not one:
+        return weight_scales(rows, importance)
+    wide = np.broadcast_to(importance, rows.shape).reshape(1, -1)
+    return np.repeat(weight_scales(rows.reshape(1, -1), wide), len(rows))
+
+
+def _diffuse(rows: np.ndarray, moment: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Stored values [groups, outputs, n] for weights of that shape, moments [groups, n, n], scales
+    [groups, outputs].
+    """
+    diagonal = np.diagonal(moment, axis1=1, axis2=2)
+    order = np.argsort(
+        -diagonal, axis=1, kind="stable"
+    )  # [groups, n], what matters most comes first
+    damping = _DAMPING * np.maximum(diagonal.mean(1), 1e-12)
+    moment = np.take_along_axis(np.take_along_axis(moment, order[:, :, None], 1), order[:, None], 2)
+    moment = moment + damping[:, None, None] * np.eye(moment.shape[1])
+    upper = np.linalg.cholesky(np.linalg.inv(moment)).transpose(0, 2, 1)
+    left = np.take_along_axis(rows, order[:, None], 2)
+    stored = np.empty_like(left)
+    for j in range(left.shape[2]):
+        stored[:, :, j] = np.clip(np.rint(left[:, :, j] / scales), -127, 127)
+        error = (left[:, :, j] - stored[:, :, j] * scales) / upper[:, j, j, None]
+        left[:, :, j + 1 :] -= error[:, :, None] * upper[:, None, j, j + 1 :]
+    back = np.argsort(order, axis=1)
+    return np.take_along_axis(stored, back[:, None], 2)
