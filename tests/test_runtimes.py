@@ -1,0 +1,115 @@
+"""Engines by name, what they make of scores, and the fake one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import make_models
+import numpy as np
+import pytest
+
+import whatsit
+from whatsit import Bundle, zoo
+from whatsit.bundle import OutputSpec
+from whatsit.runtimes import RUNTIMES, open_runtime
+from whatsit.runtimes.base import probabilities
+
+FLOAT3 = OutputSpec("float32", 3)
+UINT8_3 = OutputSpec("uint8", 3, scale=1 / 256, zero_point=0)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Bundle:
+    graph = make_models.pixels(8, 8, scale=1 / 255)
+    return Bundle.from_bytes(make_models.bundle(graph, 192), "tiny")
+
+
+def test_unknown_name_is_refused_with_the_known_ones(tiny: Bundle) -> None:
+    with pytest.raises(whatsit.UsageError) as caught:
+        open_runtime(tiny, "tpu")
+    assert caught.value.message == "no runtime 'tpu'"
+    assert caught.value.expected == "one of fake, isolated, litert"
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_engine_gives_probabilities_of_the_right_shape(tiny: Bundle, name: str) -> None:
+    runtime = open_runtime(tiny, name, threads=2)
+    scores = runtime.run(np.full((1, 8, 8, 3), 51, np.uint8))
+    runtime.close()
+    runtime.close()
+    assert (scores.shape, scores.dtype) == ((1, 192), np.float32)
+    assert scores.min() >= 0
+    assert scores.max() <= 1
+
+
+def test_no_threads_are_refused(tiny: Bundle) -> None:
+    with pytest.raises(whatsit.UsageError, match="0 threads"):
+        open_runtime(tiny, threads=0)
+
+
+def test_litert_runs_the_graph(tiny: Bundle) -> None:
+    batch = np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)
+    scores = open_runtime(tiny, "litert").run(batch)
+    np.testing.assert_allclose(scores[0], np.arange(192) / 255, rtol=1e-6)
+
+
+def test_litert_refuses_a_batch_of_another_shape(tiny: Bundle) -> None:
+    with pytest.raises(whatsit.ModelDamaged, match="LiteRT cannot run model 'tiny'"):
+        open_runtime(tiny, "litert").run(np.zeros((1, 9, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("spec", "raw", "message"),
+    [
+        (FLOAT3, [0.1, np.nan, 0.2], "model 'm' gives scores from nan to nan"),
+        (FLOAT3, [0.1, np.inf, 0.2], "model 'm' gives scores from 0.1 to inf"),
+        (FLOAT3, [-3.0, 7.5, 0.2], "model 'm' gives scores from -3 to 7.5"),
+        (FLOAT3, [0.5, 0.5], "LiteRT cannot run model 'm': it gives 2 scores for 3 classes"),
+        (FLOAT3, [], "LiteRT cannot run model 'm': it gives 0 scores for 3 classes"),
+        (OutputSpec("uint8", 3, 1.0, 0), [0, 255, 3], "model 'm' gives scores from 0 to 255"),
+    ],
+)
+def test_what_are_no_probabilities_is_refused(
+    spec: OutputSpec, raw: list[float], message: str
+) -> None:
+    with pytest.raises(whatsit.ModelDamaged) as caught:
+        probabilities("m", spec, np.array(raw, spec.dtype))
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize(
+    ("spec", "raw", "expected"),
+    [
+        (FLOAT3, [[0.25, 0.5, 0.25]], [0.25, 0.5, 0.25]),
+        (FLOAT3, [[[[0.25, 0.5, 0.25]]]], [0.25, 0.5, 0.25]),
+        (FLOAT3, [[-1e-6, 1.00001, 0]], [0, 1, 0]),  # rounding of the softmax
+        (UINT8_3, [[0, 128, 255]], [0, 0.5, 255 / 256]),
+        (OutputSpec("uint8", 3, 1 / 128, 128), [[128, 192, 255]], [0, 0.5, 127 / 128]),
+    ],
+)
+def test_scores_are_dequantised_and_flat(
+    spec: OutputSpec, raw: list[object], expected: list[float]
+) -> None:
+    scores = probabilities("m", spec, np.array(raw, spec.dtype))
+    np.testing.assert_array_equal(scores, np.array([expected], np.float32))
+
+
+@pytest.mark.parametrize(("level", "peak"), [(0, 0), (128, 96), (255, 191)])
+def test_the_fake_answers_by_brightness(tiny: Bundle, level: int, peak: int) -> None:
+    scores = open_runtime(tiny, "fake").run(np.full((1, 8, 8, 3), level, np.uint8))
+    assert int(scores.argmax()) == peak
+    assert float(scores.sum()) == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize("redirect", ["", "2>&-"], ids=["stderr", "stderr closed"])
+def test_litert_starts_in_silence(redirect: str) -> None:
+    """Its notice goes straight to the file descriptor, past sys.stderr."""
+    program = "import sys, whatsit; whatsit.load(); whatsit.load().classify(sys.argv[1])"
+    command = [sys.executable, "-c", program, str(zoo.GOLDEN / "cat.png")]
+    if redirect:
+        if sys.platform == "win32":
+            pytest.skip("closes stderr with a POSIX shell")
+        command = ["sh", "-c", f'exec "$@" {redirect}', "sh", *command]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
