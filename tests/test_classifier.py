@@ -411,3 +411,11 @@ def test_nothing_above_the_threshold_is_unknown(fake: Classifier) -> None:
 def test_a_lone_source_is_not_taken_for_many(source: Any, fake: Classifier) -> None:
     with pytest.raises(whatsit.UsageError, match="for many sources"):
         fake.classify_many(source)
+
+
+def test_one_wrong_item_does_not_cost_the_others(fake: Classifier) -> None:
+    wrong: list[Any] = [None, np.zeros((8, 8), np.uint8), io.StringIO("text"), 7]
+    results = list(fake.classify_many([grey(0), *wrong, grey(255)], workers=2))
+    assert labels(results[0])[0] == "dark"
+    assert labels(results[-1])[0] == "bright"
+    assert [type(r.error) for r in results[1:-1]] == [whatsit.ImageUnsupported] * len(wrong)

@@ -10,7 +10,7 @@ import pytest
 from make_pictures import ORIENTATION, encoded, png, turned
 from PIL import Image
 
-from whatsit import ImageNotFound, ImageTooLarge, ImageUnreadable, ImageUnsupported, UsageError
+from whatsit import ImageNotFound, ImageTooLarge, ImageUnreadable, ImageUnsupported
 from whatsit.images import covered, is_picture_name, open_image, read_stream
 
 
@@ -58,8 +58,8 @@ def test_a_stream_that_cannot_seek_and_gives_little_at_a_time(cat: Path) -> None
         io.StringIO("text"),
     ],
 )
-def test_what_is_no_picture_by_its_type_is_wrong_usage(source: object) -> None:
-    with pytest.raises(UsageError) as caught:
+def test_what_is_no_picture_by_its_type_is_refused(source: object) -> None:
+    with pytest.raises(ImageUnsupported) as caught:
         open_image(source)  # type: ignore[arg-type]
     assert caught.value.expected
 

@@ -121,8 +121,8 @@ class Classifier:
 
         `workers` pictures (default: the cores) are decoded and classified at the same time. Takes
         sources only as fast as results are taken, so they may be endless. The other arguments are
-        those of `classify`. Raises UsageError for a source that is no picture by its type, and
-        ModelError if the model itself fails: neither would go better with the next picture.
+        those of `classify`. Raises ModelError if the model itself fails, which would go no better
+        with the next picture.
         """
         workers = cpu_count() if workers is None else workers
         _check_count(workers, "workers")

@@ -24,7 +24,6 @@ from .errors import (
     ImageUnreadable,
     ImageUnsupported,
     InputError,
-    UsageError,
 )
 
 if TYPE_CHECKING:
@@ -106,8 +105,8 @@ def open_image(source: ImageSource, *, shrink: Shrink | None = None) -> Image.Im
     pixel of what the caller needs; a JPEG is then decoded at 1/2, 1/4 or 1/8 of its size where
     that leaves at least as many pixels as needed. `covered` then says where the picture ends.
 
-    Raises ImageNotFound, ImageUnreadable, ImageTooLarge, ImageUnsupported; UsageError for a
-    source that is no picture by its type.
+    Raises ImageNotFound, ImageUnreadable, ImageTooLarge, or ImageUnsupported, also for a source
+    that is no picture by its type: among many, one wrong item must not cost the others.
     """
     if isinstance(source, np.ndarray):
         return _from_array(source)
@@ -142,7 +141,7 @@ def _open_object(source: Any, shrink: Shrink | None) -> Image.Image:
     if hasattr(source, "read"):
         name = str(getattr(source, "name", "<file object>"))
         return _decode(io.BytesIO(read_stream(source, name)), name, shrink)
-    raise UsageError(
+    raise ImageUnsupported(
         f"cannot classify a {type(source).__name__}",
         expected="a path, bytes, file object, Pillow image or uint8 array (H, W, 3)",
     )
@@ -155,7 +154,7 @@ def read_stream(stream: IO[bytes], name: str) -> bytes:
         while data.tell() <= MAX_STREAM_BYTES and (part := stream.read(_CHUNK_BYTES)):
             data.write(part)
     except TypeError as error:
-        raise UsageError(
+        raise ImageUnsupported(
             f"{name!r} gives text", expected="a file object opened in binary mode"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: it is closed
@@ -365,7 +364,7 @@ def _from_array(array: NDArray[Any]) -> Image.Image:
     from PIL import Image
 
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
-        raise UsageError(
+        raise ImageUnsupported(
             f"cannot classify an array of {array.dtype} {array.shape}",
             expected="uint8 RGB of shape (H, W, 3)",
             hint="convert it, for example with PIL.Image, or pass the file itself",
