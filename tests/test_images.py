@@ -388,3 +388,11 @@ def test_scaled_decoding_says_where_the_picture_ends(orientation: int) -> None:
 def test_a_whole_picture_is_covered_to_its_edges(cat: Path) -> None:
     image = open_image(cat)
     assert covered(image) == (0, 0, image.width, image.height)
+
+
+def test_a_mistake_of_the_caller_is_not_the_files_fault() -> None:
+    def shrink(height: int, width: int) -> float:
+        raise TypeError("a mistake")
+
+    with pytest.raises(TypeError, match="a mistake"):
+        open_image(encoded(Image.new("RGB", (64, 64)), "JPEG"), shrink=shrink)

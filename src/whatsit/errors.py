@@ -68,7 +68,7 @@ class ImageTooLarge(InputError):
 
 
 class ImageUnsupported(InputError):
-    """A picture of a kind that this install cannot decode."""
+    """A picture of a kind that this install cannot decode, or no picture by its type."""
 
     code = "image-unsupported"
 

@@ -7,12 +7,13 @@ many exceptions are translated here, once, into the errors of this package.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
@@ -137,7 +138,8 @@ def _open_object(source: Any, shrink: Shrink | None) -> Image.Image:
         if _COVERED in source.info:  # it came from here, and may have been changed since
             source = source.copy()
             del source.info[_COVERED]
-        return _translated(lambda: _upright_rgb(source, name), name)
+        with _translated(name):
+            return _upright_rgb(source, name)
     if hasattr(source, "read"):
         name = str(getattr(source, "name", "<file object>"))
         return _decode(io.BytesIO(read_stream(source, name)), name, shrink)
@@ -193,28 +195,31 @@ def _open_file(path: str) -> IO[bytes]:
 
 def _decode(file: IO[bytes], name: str, shrink: Shrink | None) -> Image.Image:
     """Reads header and pixels of an open, seekable file."""
-
-    def load() -> Image.Image:
-        from PIL import Image
-
-        head = file.read(16)
-        if not head:
-            raise ImageUnreadable(f"{name!r} is empty", expected=_FORMATS_EXPECTED)
-        kind = _sniff(head, name)
-        file.seek(0)
-        # Not Image.open, which imports five plug-ins whatever the kind; the size is checked below.
-        factory, _ = Image.OPEN[kind]
-        try:
-            image = factory(file, "")
-        except SyntaxError as error:  # how a plug-in says that the file is none of its own
-            raise ImageUnreadable(f"{name!r} is no valid {kind} file", hint=_DAMAGED) from error
-        with image:
-            _check_size(image, name)
-            if shrink is not None and kind == "JPEG":
-                _decode_smaller(image, shrink)
+    with _translated(name):
+        kind, image = _open_header(file, name)
+    with image:
+        _check_size(image, name)
+        if shrink is not None and kind == "JPEG":
+            _decode_smaller(image, shrink)
+        with _translated(name):
             return _upright_rgb(image, name)
 
-    return _translated(load, name)
+
+def _open_header(file: IO[bytes], name: str) -> tuple[str, Image.Image]:
+    """The format and the picture, its pixels not yet decoded."""
+    from PIL import Image
+
+    head = file.read(16)
+    if not head:
+        raise ImageUnreadable(f"{name!r} is empty", expected=_FORMATS_EXPECTED)
+    kind = _sniff(head, name)
+    file.seek(0)
+    # Not Image.open, which imports five plug-ins whatever the kind; the size is checked later.
+    factory, _ = Image.OPEN[kind]
+    try:
+        return kind, factory(file, "")
+    except SyntaxError as error:  # how a plug-in says that the file is none of its own
+        raise ImageUnreadable(f"{name!r} is no valid {kind} file", hint=_DAMAGED) from error
 
 
 def _sniff(head: bytes, name: str) -> str:
@@ -251,12 +256,13 @@ def _register_heif(name: str) -> None:
     pillow_heif.register_heif_opener()
 
 
-def _translated(load: Callable[[], Image.Image], name: str) -> Image.Image:
-    """Runs `load`; whatever Pillow raises becomes one of our errors."""
+@contextlib.contextmanager
+def _translated(name: str) -> Iterator[None]:
+    """Whatever Pillow raises meanwhile becomes one of our errors."""
     from PIL import Image
 
     try:
-        return load()
+        yield
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

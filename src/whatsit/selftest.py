@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import zoo
@@ -71,11 +71,5 @@ def _check(classifier: Classifier, picture: str, expected: tuple[tuple[int, floa
     # Where two classes are as good as tied, either may come first on another machine.
     best = dict(expected).get(result.predictions[0].index, 0.0)
     passed = best >= expected[0][1] - TOLERANCE and difference <= TOLERANCE
-    shown = Result(
-        result.path,
-        result.model,
-        result.verdict,
-        result.predictions[: len(expected)],
-        result.timings_ms,
-    )
+    shown = replace(result, predictions=result.predictions[: len(expected)])
     return Check(classifier.bundle.name, picture, expected, shown, difference, passed)

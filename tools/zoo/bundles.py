@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import RULE
-from networks import SOURCES
+from networks import INPUT_MEAN, INPUT_STD, SOURCES
 
 from whatsit import Bundle, Labels, load
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 ZOO = ROOT / "src" / "whatsit" / "zoo"
-MEAN, STD = 127.0, 128.0
 _GOLDEN_TOP = 5
 
 
@@ -68,8 +67,8 @@ def pack(
         name=name,
         labels=labels,
         preprocess=RULE,
-        mean=MEAN,
-        std=STD,
+        mean=INPUT_MEAN,
+        std=INPUT_STD,
         description=f"{origin.title}, 1000 ImageNet classes",
         author=origin.authors,
         license=origin.licence,

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph import Op, Operator, constant, inputs_of, only_graph, op_code, set_constant
+from graph import (
+    Op,
+    Operator,
+    computed_inputs,
+    constant,
+    inputs_of,
+    only_graph,
+    op_code,
+    set_constant,
+)
 from int8 import WEIGHTED
 from observe import Statistics
 
@@ -77,7 +86,7 @@ def _groups(model: schema.ModelT) -> list[_Group]:
 
     for operator in graph.operators:
         if op_code(model, operator) in _TYING:
-            for index in _computed_inputs(model, operator):
+            for index in computed_inputs(model, operator):
                 parent[root(index)] = root(int(operator.outputs[0]))
     groups: dict[int, _Group] = defaultdict(_Group)
     for operator in graph.operators:
@@ -115,7 +124,7 @@ def _constants_are_neutral(model: schema.ModelT, operator: Operator, code: int) 
     """Whether ADD has no constant side, PAD leaves channels alone, MEAN does not run over them."""
     graph = only_graph(model)
     if code == Op.ADD:
-        return len(_computed_inputs(model, operator)) == 2
+        return len(computed_inputs(model, operator)) == 2
     source, argument = (graph.tensors[int(i)] for i in operator.inputs[:2])
     values = constant(model, argument)
     if values is None:
@@ -124,11 +133,6 @@ def _constants_are_neutral(model: schema.ModelT, operator: Operator, code: int) 
     if code == Op.PAD:
         return not bool(values[rank - 1].any())
     return all(int(axis) % rank != rank - 1 for axis in values.ravel())
-
-
-def _computed_inputs(model: schema.ModelT, operator: Operator) -> list[int]:
-    tensors = only_graph(model).tensors
-    return [index for index in inputs_of(operator) if constant(model, tensors[index]) is None]
 
 
 def _best_factors(model: schema.ModelT, group: _Group, seen: dict[int, Statistics]) -> np.ndarray:

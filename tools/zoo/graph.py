@@ -98,6 +98,12 @@ def inputs_of(operator: Operator) -> Iterator[int]:
     return (int(index) for index in operator.inputs if index >= 0)
 
 
+def computed_inputs(model: schema.ModelT, operator: Operator) -> list[int]:
+    """The indices of the tensors an operator reads that are not constants."""
+    tensors = only_graph(model).tensors
+    return [index for index in inputs_of(operator) if constant(model, tensors[index]) is None]
+
+
 class GraphWriter:
     """A new one-subgraph model, filled tensor by tensor and operator by operator."""
 

@@ -16,8 +16,8 @@ from graph import (
     Operator,
     Quantisation,
     Type,
+    computed_inputs,
     constant,
-    inputs_of,
     only_graph,
     op_code,
     op_name,
@@ -72,16 +72,12 @@ class Plan:
             code = op_code(self.model, operator)
             if code not in _INT8_VERSIONS:
                 raise UnsupportedGraphError(f"no int8 rule for {op_name(code)}")
-            if code == Op.ADD and len(self.computed_inputs(operator)) != 2:
+            if code == Op.ADD and len(computed_inputs(self.model, operator)) != 2:
                 raise UnsupportedGraphError("no int8 rule for ADD of a constant")
             if code in WEIGHTED and (len(operator.inputs) < 3 or operator.inputs[2] < 0):
                 raise UnsupportedGraphError(f"no int8 rule for {op_name(code)} without bias")
             if code == Op.DEPTHWISE_CONV_2D and operator.builtinOptions.depthMultiplier != 1:
                 raise UnsupportedGraphError("no int8 rule for a depth multiplier")
-
-    def computed_inputs(self, operator: Operator) -> list[int]:
-        """The tensors an operator reads that are not constants."""
-        return [i for i in inputs_of(operator) if self.constant(i) is None]
 
     def constant(self, index: int) -> np.ndarray | None:
         """A constant tensor's values, None for a computed one."""
@@ -132,7 +128,7 @@ class Plan:
         """Sets of tensors that are stored alike, by their first member."""
         first = {self.entry: self.entry}
         for operator in self.operators:
-            out, sources = int(operator.outputs[0]), self.computed_inputs(operator)
+            out, sources = int(operator.outputs[0]), computed_inputs(self.model, operator)
             if op_code(self.model, operator) not in _SAME:
                 first[out] = out
                 continue
