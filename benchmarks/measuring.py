@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,22 +63,6 @@ class Report:
                 self.warnings.append(f"{setting}, {name}: rounds differ by {summary['spread']:.0%}")
 
 
-class Neighbours:
-    """Watches what other programs take of the processor from now on. Linux; elsewhere silent."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._before = _others_s()
-
-    def warnings(self) -> list[str]:
-        """Empty if the machine was ours."""
-        after, elapsed = _others_s(), time.perf_counter() - self._start
-        if self._before is None or after is None:
-            return []
-        cores = (after - self._before) / elapsed
-        return [f"other programs kept {cores:.2f} cores busy"] if cores > _MAX_OTHERS else []
-
-
 def alternate(
     contenders: Mapping[str, Callable[[Item], object]], items: Sequence[Item], rounds: int
 ) -> dict[str, Seconds]:
@@ -116,8 +99,14 @@ def compared(
 
 def load_warnings() -> list[str]:
     """A warning if the machine was busy in the last minute. To be asked before the run."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    load = machine.load_average() or 0.0
     return [f"load average {load:.2f} before the run"] if load > _MAX_LOAD else []
+
+
+def neighbour_warnings(neighbours: machine.Neighbours) -> list[str]:
+    """A warning if other programs were at work since `neighbours` began to watch."""
+    cores = neighbours.cores() or 0.0
+    return [f"other programs kept {cores:.2f} cores busy"] if cores > _MAX_OTHERS else []
 
 
 def print_table(report: Report) -> None:
@@ -165,15 +154,3 @@ def _summary(seconds: Seconds) -> dict[str, float]:
         "min": round(float(seconds.min()) * 1e3, 3),
         "spread": round(float((high - low) / middle), 3),
     }
-
-
-def _others_s() -> float | None:
-    """Seconds of processor time that everything but this process and its children has taken."""
-    try:
-        with open("/proc/stat", encoding="ascii") as file:
-            user, nice, system, _, _, irq, softirq, steal = map(int, file.readline().split()[1:9])
-    except OSError:
-        return None
-    everything = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
-    own = os.times()
-    return everything - (own.user + own.system + own.children_user + own.children_system)

@@ -22,12 +22,12 @@ import contenders
 import numpy as np
 import photos as pictures
 from measuring import (
-    Neighbours,
     Report,
     Row,
     alternate,
     compared,
     load_warnings,
+    neighbour_warnings,
     print_json,
     print_table,
 )
@@ -212,14 +212,14 @@ def main() -> None:
     photos = pictures.find(arguments.photos)
     if not photos:
         sys.exit(f"no colour JPEGs below {os.fspath(arguments.photos)!r}")
-    report, neighbours = Report(warnings=load_warnings()), Neighbours()
+    report, neighbours = Report(warnings=load_warnings()), machine.Neighbours()
     rounds, workers = max(1, arguments.rounds), max(1, arguments.workers)
     with whatsit.load() as classifier, tempfile.TemporaryDirectory() as made:
         assert classifier.bundle.path is not None
         setup = Setup(classifier, classifier.bundle.path, photos, Path(made), rounds, workers)
         for name in arguments.only:
             SETTINGS[name](setup, report)
-    report.warnings += neighbours.warnings()
+    report.warnings += neighbour_warnings(neighbours)
     print(f"{classifier.bundle.name}, {len(photos)} photos, {rounds} rounds, {workers} workers\n")
     print_table(report)
     print_json(report)

@@ -25,6 +25,14 @@ class Run:
     err: str
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for this test alone, so that the person's own is never touched."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("WHATSIT_CACHE", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def cat() -> Path:
     return zoo.GOLDEN / "cat.png"

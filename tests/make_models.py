@@ -10,6 +10,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from whatsit import Bundle
+from whatsit._flatbuffer import pack_model, read_model
 
 _TYPES = {
     "uint8": schema.TensorType.UINT8,
@@ -173,3 +174,26 @@ def bundle(graph: bytes, classes: int, *, mean: float = 0.0, std: float = 1.0) -
         graph, name="tiny", labels=labels, preprocess="stretch", mean=mean, std=std
     )
     return made.data
+
+
+def bare(data: bytes) -> bytes:
+    """The graph of a bundle, without any metadata, as the models of 2019 came."""
+    model = read_model(data)
+    model.metadata = None
+    return pack_model(model)
+
+
+def padded(data: bytes, before: int, after: int) -> bytes:
+    """A bare classifier with so many more scores, all 0, before and after its own."""
+    model = read_model(bare(data))
+    graph = model.subgraphs[0]
+    classes = int(graph.tensors[graph.outputs[0]].shape[-1])
+    amounts = np.array([[0, 0], [before, after]], np.int32)
+    graph.tensors.append(_tensor(model, Spec("amounts", (2, 2), "int32", amounts)))
+    graph.tensors.append(_tensor(model, Spec("more", (1, classes + before + after), "float32")))
+    model.operatorCodes.append(_operator_code(schema.BuiltinOperator.PAD))
+    last = len(graph.tensors) - 1
+    op = Op(0, (int(graph.outputs[0]), last - 1), (last,))
+    graph.operators.append(_operator(op, len(model.operatorCodes) - 1))
+    graph.outputs = [last]
+    return pack_model(model)

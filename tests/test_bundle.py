@@ -23,7 +23,7 @@ from whatsit._metadata import Metadata
 PIXELS = make_models.pixels(8, 8, scale=1 / 255)
 IMAGE = Spec("image", (1, 8, 8, 3), "uint8", quantization=(1 / 255, 0))
 SCORES = Spec("scores", (1, 2), "float32")
-BY_CREATE = "add them with whatsit.Bundle.create(…), see the page docs/bundles.md"
+BY_CREATE = "`whatsit models get FILE --labels …` adds them: see docs/getting-models.md"
 SHARED = Path(__file__).parents[2] / "shared" / "models"
 
 needs_shared_models = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/models")
@@ -482,13 +482,13 @@ def test_write_leaves_nothing_else_behind(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_older_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Path, target: object) -> None:
+    def full(source: object, target: object) -> None:
         raise OSError("no space left")
 
     target = tmp_path / "tiny.tflite"
     target.write_bytes(b"older")
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="no space left"):
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(whatsit.WhatsitError, match="no space left"):
         made().write(target)
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [
         ("tiny.tflite", b"older")

@@ -16,6 +16,7 @@ import pytest
 from conftest import CATS, ESPRESSO, Run
 
 from whatsit import zoo
+from whatsit.cli import COMMANDS
 
 Program = Callable[..., Run]
 COMMAND = [sys.executable, "-m", "whatsit"]
@@ -249,7 +250,7 @@ def test_wrong_usage(arguments: list[str], error: str, whatsit: Program, cat: Pa
         (
             ["modles"],
             "error     no file and no command 'modles'\n"
-            "expected  a picture or one of classify, models, selftest\n"
+            f"expected  a picture or one of {', '.join(COMMANDS)}\n"
             "hint      did you mean `whatsit models`?\n",
         ),
         (

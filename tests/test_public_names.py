@@ -59,3 +59,12 @@ def test_modules_are_found_without_importing_them_by_name() -> None:
     program = "import whatsit; print(whatsit.Labels.__name__, whatsit.__version__)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.decode().split() == ["Labels", whatsit.__version__]
+
+
+def test_a_function_keeps_its_name_though_its_module_has_the_same() -> None:
+    program = (
+        "import whatsit.evaluate, whatsit.compare; from whatsit import evaluate, compare; "
+        "print(callable(evaluate), callable(whatsit.compare), whatsit.evaluate is evaluate)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.decode().split() == ["True"] * 3

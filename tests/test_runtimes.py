@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Bundle, zoo
-from whatsit.bundle import OutputSpec
-from whatsit.runtimes import RUNTIMES, open_runtime
-from whatsit.runtimes.base import probabilities
+from whatsit import Bundle, engines, zoo
+from whatsit.bundle import InputSpec, OutputSpec
+from whatsit.runtimes import FOR_TESTS, RUNTIMES, open_runtime
+from whatsit.runtimes.base import input_tensor, probabilities
 
 FLOAT3 = OutputSpec("float32", 3)
 UINT8_3 = OutputSpec("uint8", 3, scale=1 / 256, zero_point=0)
@@ -29,11 +29,13 @@ def test_unknown_name_is_refused_with_the_known_ones(tiny: Bundle) -> None:
     with pytest.raises(whatsit.UsageError) as caught:
         open_runtime(tiny, "tpu")
     assert caught.value.message == "no runtime 'tpu'"
-    assert caught.value.expected == "one of fake, isolated, litert"
+    assert caught.value.expected == "one of fake, isolated, litert, openvino, openvino-bf16"
 
 
 @pytest.mark.parametrize("name", RUNTIMES)
 def test_every_engine_gives_probabilities_of_the_right_shape(tiny: Bundle, name: str) -> None:
+    if name not in [FOR_TESTS, *engines.installed()]:
+        pytest.skip(f"{name} cannot run here")
     runtime = open_runtime(tiny, name, threads=2)
     scores = runtime.run(np.full((1, 8, 8, 3), 51, np.uint8))
     runtime.close()
@@ -76,6 +78,29 @@ def test_what_are_no_probabilities_is_refused(
     with pytest.raises(whatsit.ModelDamaged) as caught:
         probabilities("m", spec, np.array(raw, spec.dtype))
     assert caught.value.message == message
+
+
+def test_the_error_names_the_engine_that_failed() -> None:
+    with pytest.raises(whatsit.ModelDamaged) as caught:
+        probabilities("m", FLOAT3, np.zeros(2, np.float32), engine="OpenVINO")
+    assert caught.value.message == "OpenVINO cannot run model 'm': it gives 2 scores for 3 classes"
+    assert "OpenVINO" in caught.value.hint
+
+
+def test_scores_do_not_share_the_memory_of_the_engine() -> None:
+    raw = np.array([[0.25, 0.5, 0.25]], np.float32)
+    scores = probabilities("m", FLOAT3, raw)
+    raw[:] = 0
+    assert scores.tolist() == [[0.25, 0.5, 0.25]]
+
+
+def test_the_input_is_the_pixels_or_their_normalised_values() -> None:
+    pixels = np.array([0, 127, 255], np.uint8).reshape(1, 1, 1, 3)
+    assert input_tensor(InputSpec("uint8", 1, 1), pixels) is pixels
+    one = input_tensor(InputSpec("float32", 1, 1, (127.0,), (128.0,)), pixels)
+    assert (one.dtype, one.ravel().tolist()) == (np.float32, [-127 / 128, 0.0, 1.0])
+    three = input_tensor(InputSpec("float32", 1, 1, (0.0, 27.0, 55.0), (1.0, 2.0, 4.0)), pixels)
+    assert three.ravel().tolist() == [0.0, 50.0, 50.0]
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,20 @@ Each public name is imported when it is first used, so that `import whatsit` cos
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundle import Bundle as Bundle
     from .classifier import Classifier as Classifier
     from .classifier import load as load
+    from .compare import Comparison as Comparison
+    from .compare import compare as compare
+    from .datasets.base import Dataset as Dataset
+    from .errors import DatasetError as DatasetError
+    from .errors import DownloadFailed as DownloadFailed
+    from .errors import ExtraMissing as ExtraMissing
     from .errors import ImageNotFound as ImageNotFound
     from .errors import ImageTooLarge as ImageTooLarge
     from .errors import ImageUnreadable as ImageUnreadable
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
     from .errors import RuntimeUnavailable as RuntimeUnavailable
     from .errors import UsageError as UsageError
     from .errors import WhatsitError as WhatsitError
+    from .evaluate import evaluate as evaluate
+    from .evaluation import Evaluation as Evaluation
     from .labels import Labels as Labels
     from .preprocess import Preprocess as Preprocess
     from .results import Prediction as Prediction
@@ -41,6 +51,12 @@ _HOMES = {
     "Bundle": "bundle",
     "Classifier": "classifier",
     "load": "classifier",
+    "Comparison": "compare",
+    "compare": "compare",
+    "Dataset": "datasets.base",
+    "DatasetError": "errors",
+    "DownloadFailed": "errors",
+    "ExtraMissing": "errors",
     "ImageNotFound": "errors",
     "ImageTooLarge": "errors",
     "ImageUnreadable": "errors",
@@ -54,6 +70,8 @@ _HOMES = {
     "RuntimeUnavailable": "errors",
     "UsageError": "errors",
     "WhatsitError": "errors",
+    "evaluate": "evaluate",
+    "Evaluation": "evaluation",
     "Labels": "labels",
     "Preprocess": "preprocess",
     "Prediction": "results",
@@ -70,6 +88,16 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value  # the next look-up finds it without coming here
     return value
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: object) -> None:
+        # Importing a module binds it here by its name; `evaluate` is to stay the function.
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from . import _metadata
+from . import _metadata, storage
 from ._metadata import Layout, Metadata, TensorInfo
 from .errors import (
     ModelDamaged,
@@ -119,7 +119,7 @@ class Bundle:
         if layout.metadata is None:
             raise ModelWithoutMetadata(
                 "it has no TFLite Metadata, so its labels and preprocessing are unknown",
-                hint="add them with whatsit.Bundle.create(…), see the page docs/bundles.md",
+                hint="`whatsit models get FILE --labels …` adds them: see docs/getting-models.md",
             )
         files = _metadata.read_files(data)
         input_spec, output_spec = _input_spec(layout), _output_spec(layout)
@@ -201,14 +201,9 @@ class Bundle:
         return cls.from_bytes(data, name)
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Writes the file; a reader never sees half of it."""
-        target = Path(path)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        try:
-            partial.write_bytes(self.data)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        """Writes the file whole or not at all. Raises WhatsitError where that is not possible."""
+        with storage.whole_file(path) as file:
+            file.write(self.data)
 
     @cached_property
     def sha256(self) -> str:
@@ -262,7 +257,7 @@ def _normalization(metadata: Metadata) -> tuple[tuple[float, ...], tuple[float, 
         raise ModelWithoutMetadata(
             "it takes float32 but does not say which mean and std to apply",
             expected="NormalizationOptions in its metadata",
-            hint="add them with whatsit.Bundle.create(…), see the page docs/bundles.md",
+            hint="`whatsit models get FILE --labels …` adds them: see docs/getting-models.md",
         )
     usable = all(map(math.isfinite, mean)) and all(0 < abs(s) < _MAX_STD for s in std)
     if len(mean) not in (1, 3) or len(mean) != len(std) or not usable:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,11 +23,13 @@ from .machine import cpu_count
 from .preprocess import Preprocess, Region
 from .results import Prediction, Result, Verdict, top_k, verdict
 from .runtimes import RUNTIMES, open_runtime
+from .runtimes.base import input_tensor
 from .sources import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .engines import Pick
     from .images import ImageSource
     from .runtimes.base import Runtime
 
@@ -53,8 +55,9 @@ class Classifier:
     `threads` is the number of threads for one picture (default: the cores, at most 4),
     `preprocess` replaces the bundle's preprocessing rule. `runtime` names the inference engine; by
     default a built-in model runs in this process (`litert`) and any other in one of its own
-    (`isolated`), since nobody can know what it does. The first engine of those is opened here, so
-    that a model that cannot run is refused before the first picture.
+    (`isolated`), since nobody can know what it does. `auto` is the fastest that gives the right
+    answers here; `pick` then says why. All but `litert` are opened here, so that a model that
+    cannot run is refused before the first picture.
     """
 
     def __init__(
@@ -67,20 +70,36 @@ class Classifier:
     ) -> None:
         if threads is not None:
             _check_count(threads, "threads")
-        if runtime is not None and runtime not in RUNTIMES:
-            raise UsageError(f"no runtime {runtime!r}", expected=f"one of {', '.join(RUNTIMES)}")
+        if runtime is not None and runtime not in (*RUNTIMES, "auto"):
+            raise UsageError(
+                f"no runtime {runtime!r}", expected=f"one of auto, {', '.join(RUNTIMES)}"
+            )
         self.bundle = bundle
         if isinstance(preprocess, str):
             preprocess = Preprocess.parse(preprocess)
         self.preprocess = preprocess or bundle.preprocess
-        self._runtime_name = runtime or ("litert" if zoo.is_builtin(bundle) else "isolated")
         self._threads = threads
+        self._pick = self._picked() if runtime == "auto" else None
+        if self._pick is not None:
+            self._runtime_name = self._pick.runtime
+        else:
+            self._runtime_name = runtime or ("litert" if zoo.is_builtin(bundle) else "isolated")
         self._lock = threading.Lock()
         self._idle: dict[int, list[Runtime]] = {}  # by number of threads
         self._closed = False
-        if self._runtime_name == "isolated":
+        if self._runtime_name != "litert":
             with self._borrowed(self._threads_for(1)):
                 pass
+
+    @property
+    def runtime(self) -> str:
+        """The name of the inference engine that is used."""
+        return self._runtime_name
+
+    @property
+    def pick(self) -> Pick | None:
+        """What `auto` tried and why it chose this engine; None where it was not asked."""
+        return self._pick
 
     def classify(
         self,
@@ -174,9 +193,14 @@ class Classifier:
         mask = self.bundle.labels.mask(_keys(allow), _keys(deny))
         return _Query(top, threshold, mask, region, rotation)
 
+    def _picked(self) -> Pick:
+        from . import engines  # here, since only `auto` needs it
+
+        return engines.pick(self.bundle, threads=self._threads_for(1))
+
     def _threads_for(self, workers: int) -> int:
         """Threads for one picture while `workers` are classified at the same time."""
-        return self._threads or max(1, min(cpu_count() // workers, _MAX_DEFAULT_THREADS))
+        return self._threads or default_threads(workers)
 
     def _answers(
         self, sources: Iterator[ImageSource | Source], query: _Query, workers: int
@@ -234,7 +258,7 @@ class Classifier:
             region=query.region,
             rotation=query.rotation,
         )
-        batch = self._normalised(pixels)
+        batch = input_tensor(self.bundle.input, pixels)
         preprocessed = time.perf_counter()
         with self._borrowed(threads) as runtime:
             scores = runtime.run(batch)[0]  # (1, C) → (C,)
@@ -249,14 +273,6 @@ class Classifier:
                 "inference": (done - preprocessed) * 1e3,
             },
         )
-
-    def _normalised(self, pixels: NDArray[np.uint8]) -> NDArray[Any]:
-        """The input tensor: the pixels themselves for uint8, (pixels - mean) / std for float32."""
-        spec = self.bundle.input
-        if spec.dtype == "uint8":
-            return pixels
-        mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
-        return (pixels.astype(np.float32) - mean) / std
 
     def _ranked(
         self,
@@ -312,18 +328,24 @@ def load(
 ) -> Classifier:
     """The classifier of a built-in model (default: the catalogue's) or of a path to a .tflite.
 
-    A name without a folder and without .tflite is looked up in the catalogue. The other arguments
+    A name without a folder and without .tflite is looked up in the catalogue, then among the
+    imported models. The other arguments
     are those of Classifier. Raises ModelError or UsageError.
     """
     return Classifier(open_bundle(model), threads=threads, preprocess=preprocess, runtime=runtime)
 
 
 def open_bundle(model: str | os.PathLike[str] | None = None) -> Bundle:
-    """The bundle of a built-in model (default: the catalogue's) or of a path to a .tflite."""
+    """The bundle of a built-in (default: the catalogue's) or imported model, or of a .tflite."""
     name = zoo.DEFAULT if model is None else model
     if not isinstance(name, str) or name.endswith(".tflite") or os.path.dirname(name):
         return Bundle.read(name)
-    return zoo.open_builtin(name)
+    return zoo.open_model(name)
+
+
+def default_threads(workers: int = 1) -> int:
+    """Threads for one picture, if nobody says otherwise, while `workers` are classified at once."""
+    return max(1, min(cpu_count() // workers, _MAX_DEFAULT_THREADS))
 
 
 def _keys(keys: Iterable[ClassKey]) -> Sequence[ClassKey]:

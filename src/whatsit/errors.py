@@ -12,6 +12,9 @@ WhatsitError
 │   ├── ModelDamaged         model-damaged        cut short, altered, or no model at all
 │   ├── ModelUnsupported     model-unsupported    a valid model that is no image classifier of ours
 │   └── ModelWithoutMetadata model-without-metadata
+├── DatasetError             dataset-unusable     no labelled pictures, or labels that do not fit
+├── DownloadFailed           download-failed      refused, cut off, too large, or not what was asked
+├── ExtraMissing             extra-missing        an optional part of whatsit is not installed
 └── RuntimeUnavailable       runtime-unavailable  the inference engine is not installed
 """
 
@@ -107,3 +110,21 @@ class RuntimeUnavailable(WhatsitError):
     """The inference engine is not installed."""
 
     code = "runtime-unavailable"
+
+
+class DatasetError(WhatsitError):
+    """No labelled pictures here, or labels that the model does not have."""
+
+    code = "dataset-unusable"
+
+
+class DownloadFailed(WhatsitError):
+    """A download was refused or cut off, is too large, or is not the file that was asked for."""
+
+    code = "download-failed"
+
+
+class ExtraMissing(WhatsitError):
+    """An optional part of whatsit is not installed; the hint names the command that does it."""
+
+    code = "extra-missing"

@@ -24,7 +24,11 @@ from . import output  # noqa: E402
 # name → (module, one line of help); `whatsit FILE` means `whatsit classify FILE`
 COMMANDS = {
     "classify": ("classify", "Say what is in pictures."),
-    "models": ("models", "List the models, or show one."),
+    "models": ("models", "List, fetch, show, check and remove models."),
+    "choose": ("choose", "Find the best model for this device and these pictures."),
+    "benchmark": ("benchmark", "Measure how fast models are on this machine."),
+    "evaluate": ("evaluate", "Measure how good a model is on your pictures."),
+    "compare": ("compare", "Which of two models is better on your pictures?"),
     "selftest": ("selftest", "Replay the golden pictures and compare."),
 }
 DEFAULT_COMMAND = "classify"

@@ -10,7 +10,7 @@ from .. import load
 from ..errors import UsageError
 from ..sources import Source, expand
 from . import output
-from .options import model_option, parse_region
+from .options import model_option, parse_region, runtime_option
 
 
 # Whether a value makes sense is for the library to say, which says it in our own three lines.
@@ -60,6 +60,7 @@ from .options import model_option, parse_region
     help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
     "stretch, pad …",
 )
+@runtime_option
 @click.option(
     "--threads",
     type=int,
@@ -84,6 +85,7 @@ def command(
     region: tuple[float, float, float, float] | None,
     rotate: int,
     preprocess: str | None,
+    runtime: str | None,
     threads: int | None,
     workers: int | None,
     as_json: bool,
@@ -98,7 +100,9 @@ def command(
     """
     if as_json and as_csv:
         raise UsageError("both --json and --csv", expected="one of them")
-    with load(model, threads=threads, preprocess=preprocess) as classifier:
+    with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
+        if classifier.pick is not None:
+            output.print_note(classifier.pick.reason)
         for note in classifier.bundle.notes if preprocess is None else ():
             output.print_note(note)
         sources, total = _counted(expand(inputs))

@@ -1,7 +1,9 @@
-"""`whatsit models`: what there is, and everything about one."""
+"""`whatsit models`: what there is, everything about one, and the care of imported ones."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,7 +11,11 @@ import click
 from .. import zoo
 from ..bundle import Bundle
 from ..classifier import open_bundle
+from ..errors import ModelNotFound, UsageError, WhatsitError
+from ..zoo import imported
 from . import output
+from .models_get import get
+from .models_table import print_tables
 
 # What the list shows of the first data set; `show` has all of them.
 _MEASURED = ("data_set", "pictures", "top1", "top1_interval")
@@ -17,17 +23,28 @@ _MEASURED = ("data_set", "pictures", "top1", "top1_interval")
 
 @click.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
+@click.option("--all", "with_hosted", is_flag=True, help="Also those that `get` fetches by name.")
 @click.pass_context
-def command(context: click.Context, as_json: bool) -> None:
-    """List the models that can be used by name."""
+def command(context: click.Context, as_json: bool, with_hosted: bool) -> None:
+    """List the models that can be used by name: the built-in ones, and those you imported."""
     if context.invoked_subcommand is not None:
         return
     entries = list(zoo.catalogue().values())
-    if as_json:
-        for entry in entries:
-            output.print_json(_row(entry))
-    else:
-        _print_table(entries)
+    others = {name: _readable(path) for name, path in zoo.installed().items()}
+    rows = list(zoo.hosted().values()) if with_hosted else []
+    if not as_json:
+        print_tables(entries, others, rows)
+        return
+    for entry in entries:
+        output.print_json(_row(entry))
+    for name, bundle in others.items():
+        output.print_json(_imported_row(name, bundle))
+    for row in rows:
+        there = row.name in others
+        output.print_json({**row.to_json(), "from": "hosted", "imported": there})
+
+
+command.add_command(get)
 
 
 @command.command()
@@ -39,16 +56,108 @@ def show(context: click.Context, model: str, as_json: bool, with_labels: bool) -
     """Show all that is known about one model."""
     # `models --json show NAME` means the same as `models show NAME --json`.
     as_json = as_json or bool(context.parent and context.parent.params["as_json"])
-    facts = _facts(open_bundle(model), with_labels)
+    if model in zoo.hosted() and model not in zoo.installed():
+        facts = {**zoo.hosted()[model].to_json(), "get": f"whatsit models get {model}"}
+    else:
+        facts = _facts(open_bundle(model), with_labels) | _origin(model)
     if as_json:
         output.print_json(facts)
     else:
         _print_facts(facts)
 
 
+@command.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
+def verify(names: tuple[str, ...], as_json: bool) -> int:
+    """Read every byte again, and say whether each model is still the file that it was.
+
+    Without NAME, all built-in and imported models. Exit status: 0 if all are, else 1.
+    """
+    failed = 0
+    for name in dict.fromkeys(names) or (*zoo.catalogue(), *zoo.installed()):
+        error = _what_is_wrong(name)
+        failed += error is not None
+        if as_json:
+            state = {"ok": error is None} if error is None else {"ok": False, **_error(error)}
+            output.print_json({"name": name, **state})
+        elif error is None:
+            click.echo(f"ok  {output.printable(name)}")
+        else:
+            output.print_error(error)
+    return 1 if failed else 0
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+def remove(names: tuple[str, ...]) -> None:
+    """Delete imported models. Nothing is deleted if one of the names is wrong."""
+    for name in names:
+        if name in zoo.catalogue():
+            raise UsageError(
+                f"{name!r} is built in and cannot be removed", expected="an imported model"
+            )
+        if name not in zoo.installed():
+            raise _no_import(name)
+    for name in dict.fromkeys(names):
+        size_bytes = imported.remove(name)
+        click.echo(f"removed {name} ({size_bytes / 1e6:.1f} MB)")
+
+
+@command.command()
+@click.argument("name")
+def path(name: str) -> None:
+    """Print where the file of a model is."""
+    click.echo(str(_path(name)))
+
+
+def _path(name: str) -> Path:
+    if name in zoo.catalogue():
+        return zoo.catalogue()[name].path
+    if name in zoo.installed():
+        return zoo.installed()[name]
+    raise _no_import(name)
+
+
+def _no_import(name: str) -> ModelNotFound:
+    hint = "`whatsit models` lists what there is"
+    if name in zoo.hosted():
+        hint = f"`whatsit models get {name}` fetches it"
+    return ModelNotFound(
+        f"no model {name!r} here", expected="a built-in or imported one", hint=hint
+    )
+
+
+def _what_is_wrong(name: str) -> WhatsitError | None:
+    try:
+        if name in zoo.catalogue():
+            zoo.open_builtin(name)
+        elif name in zoo.installed():
+            imported.check(name)
+        else:
+            raise _no_import(name)
+    except WhatsitError as error:
+        return error
+    return None
+
+
+def _error(error: WhatsitError) -> dict[str, Any]:
+    return {"error": error.to_json()}
+
+
+def _readable(path: Path) -> Bundle | None:
+    """The bundle, or None for a file that was damaged since it was imported."""
+    try:
+        return Bundle.read(path)
+    except WhatsitError:
+        return None
+
+
 def _row(entry: zoo.Entry) -> dict[str, Any]:
     return {
         "name": entry.name,
+        "from": "built-in",
+        "numbers": "measured",
         "default": entry.name == zoo.DEFAULT,
         "path": str(entry.path),
         "classes": entry.classes,
@@ -59,6 +168,30 @@ def _row(entry: zoo.Entry) -> dict[str, Any]:
         "licence": entry.licence,
         "sha256": entry.sha256,
     }
+
+
+def _imported_row(name: str, bundle: Bundle | None) -> dict[str, Any]:
+    row = {"name": name, "from": "imported", "path": str(zoo.installed().get(name))}
+    if bundle is None:
+        return {**row, "damaged": True}
+    return {
+        **row,
+        "classes": bundle.output.classes,
+        "size_bytes": len(bundle.data),
+        "input": [bundle.input.height, bundle.input.width],
+        "preprocess": str(bundle.preprocess),
+        "licence": bundle.metadata.license or None,
+        "sha256": bundle.sha256,
+    }
+
+
+def _origin(model: str) -> dict[str, Any]:
+    """Where an imported model came from, which a file that was kept as it is does not say."""
+    receipt = imported.receipt(model) if model in zoo.installed() else None
+    if receipt is None:
+        return {}
+    fetched = {"source": receipt.source, "sha256": receipt.source_sha256, "member": receipt.member}
+    return {"fetched": {key: value for key, value in fetched.items() if value}}
 
 
 def _facts(bundle: Bundle, with_labels: bool) -> dict[str, Any]:
@@ -91,35 +224,6 @@ def _facts(bundle: Bundle, with_labels: bool) -> dict[str, Any]:
     return facts
 
 
-def _print_table(entries: list[zoo.Entry]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Name", no_wrap=True)
-    for title in ("MB", "Input", "Classes", "Top-1 %"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("Licence", no_wrap=True)
-    for entry in entries:
-        side = " × ".join(map(str, dict.fromkeys(entry.input)))  # "224" for a square
-        megabytes = f"{entry.size_bytes / 1e6:.1f}"
-        table.add_row(entry.name, megabytes, side, str(entry.classes), _top1(entry), entry.licence)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table, soft_wrap=False)
-    console.print(f"\nThe default is {zoo.DEFAULT}. Files: {entries[0].path.parent}")
-    row = entries[0].accuracy[0]
-    console.print(
-        f"Top-1 with its 95 % interval, on {row['pictures']} pictures of {row['data_set']}.\n"
-        "More data sets, origin and sha256: whatsit models show NAME"
-    )
-
-
-def _top1(entry: zoo.Entry) -> str:
-    row = entry.accuracy[0]
-    low, high = row["top1_interval"]
-    return f"{row['top1']:.1f} ({low:.1f}–{high:.1f})"
-
-
 def _print_facts(facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         if name == "labels":
@@ -135,9 +239,14 @@ def _print_facts(facts: dict[str, Any]) -> None:
 def _as_text(value: Any) -> str:
     """A value of the record for a person: lists and objects on one line each."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_as_text(part)}" for key, part in value.items())
+        return ", ".join(_parts(value))
     if isinstance(value, list):
         if all(isinstance(part, (int, float)) for part in value):
             return " to ".join(f"{part:g}" for part in value)
         return ("\n" + " " * 14).join(_as_text(part) for part in value)
     return output.printable(str(value))
+
+
+def _parts(value: dict[str, Any]) -> Iterator[str]:
+    for key, part in value.items():
+        yield f"{output.printable(str(key))} {_as_text(part)}"

@@ -49,6 +49,14 @@ def print_note(text: str) -> None:
     click.echo(f"note      {printable(text)}", err=True)
 
 
+def print_warning(text: str) -> None:
+    """A reason to doubt the results, on standard error."""
+    label = f"{'warning':<8}"
+    if _colours(sys.stderr):
+        label = click.style(label, fg="yellow", bold=True)
+    click.echo(f"{label}  {printable(text)}", file=sys.stderr, color=_colours(sys.stderr))
+
+
 def json_writer() -> Writer:
     """One JSON object a result."""
     return lambda result: print_json(result.to_json())
@@ -100,6 +108,19 @@ def with_progress(results: Iterator[Result], total: int | None) -> Iterator[Resu
             yield result
             failed += result.error is not None
             progress.update(task, advance=1, description=f"{failed} failed" if failed else "")
+
+
+@contextlib.contextmanager
+def status() -> Iterator[Callable[[str], None]]:
+    """Says on standard error what is being done, where somebody sees it; gone at the end."""
+    if not sys.stderr.isatty():
+        yield lambda text: None
+        return
+    from rich.console import Console
+
+    # As text: what is said may hold the names of files.
+    with Console(stderr=True, markup=False).status("") as shown:
+        yield lambda text: shown.update(printable(text))
 
 
 def printable(text: str) -> str:

@@ -12,8 +12,12 @@ from .base import Runtime
 RUNTIMES = {
     "litert": "whatsit.runtimes.litert:LiteRTRuntime",
     "isolated": "whatsit.runtimes.isolated:IsolatedRuntime",
+    "openvino": "whatsit.runtimes.openvino:OpenVINORuntime",
+    "openvino-bf16": "whatsit.runtimes.openvino:BFloat16OpenVINORuntime",
     "fake": "whatsit.runtimes.fake:FakeRuntime",
 }
+
+FOR_TESTS = "fake"  # not offered to people
 
 
 def open_runtime(bundle: Bundle, name: str = "litert", *, threads: int = 1) -> Runtime:

@@ -7,11 +7,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import OutputSpec
+from ..bundle import InputSpec, OutputSpec
 from ..errors import ModelDamaged, RuntimeUnavailable
 
 Array = NDArray[Any]
 
+LITERT = "LiteRT"  # as it is called in errors
+INSTALL_LITERT = "pip install ai-edge-litert"
 _PROBABILITY_SLACK = 1e-3  # float rounding, and the step of a quantised softmax
 
 
@@ -30,13 +32,24 @@ class Runtime(Protocol):
         ...
 
 
-def probabilities(name: str, spec: OutputSpec, raw: Array) -> NDArray[np.float32]:
-    """The scores (1, C) in the output tensor `raw` of the model `name`.
+def input_tensor(spec: InputSpec, pixels: NDArray[np.uint8]) -> Array:
+    """What `run` takes: the pixels (1, h, w, 3) for uint8, (pixels - mean) / std for float32."""
+    if spec.dtype == "uint8":
+        return pixels
+    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
+    return (pixels.astype(np.float32) - mean) / std
+
+
+def probabilities(
+    name: str, spec: OutputSpec, raw: Array, *, engine: str = LITERT
+) -> NDArray[np.float32]:
+    """The scores (1, C) in the output tensor `raw` of the model `name`, in memory of their own.
 
     Raises ModelDamaged for anything but C probabilities.
     """
     if raw.size != spec.classes:  # a damaged graph's output need not have the declared shape
-        raise failed(name, f"it gives {raw.size} scores for {spec.classes} classes")
+        reason = f"it gives {raw.size} scores for {spec.classes} classes"
+        raise failed(name, reason, engine=engine)
     scores = raw.reshape(1, -1).astype(np.float32, copy=False)  # (1, C) or (1, 1, 1, C) → (1, C)
     if spec.dtype == "uint8":
         scores = (scores - np.float32(spec.zero_point)) * np.float32(spec.scale)
@@ -50,16 +63,16 @@ def probabilities(name: str, spec: OutputSpec, raw: Array) -> NDArray[np.float32
     return np.clip(scores, 0.0, 1.0)
 
 
-def no_engine(reason: str) -> RuntimeUnavailable:
-    """The error of an install without LiteRT."""
-    return RuntimeUnavailable(
-        f"LiteRT cannot be imported: {reason}", hint="pip install ai-edge-litert"
-    )
+def no_engine(engine: str, reason: str, install: str) -> RuntimeUnavailable:
+    """The error of an install without `engine`; `install` is the command that brings it."""
+    return RuntimeUnavailable(f"{engine} cannot be imported: {reason}", hint=install)
 
 
-def failed(name: str, reason: str) -> ModelDamaged:
-    """The error of a model that LiteRT refuses, or that does not survive it."""
+def failed(name: str, reason: str, *, engine: str = LITERT) -> ModelDamaged:
+    """The error of a model that `engine` refuses, or that does not survive it."""
     return ModelDamaged(
-        f"LiteRT cannot run model {name!r}: {' '.join(reason.split())}",
-        hint="the file is damaged, or made for another version of LiteRT",
+        f"{engine} cannot run model {name!r}: {' '.join(reason.split())}",
+        hint=f"the file is damaged, or made for another version of {engine}"
+        if engine == LITERT
+        else f"the file is damaged, or needs what {engine} lacks; the runtime 'litert' may run it",
     )

@@ -115,7 +115,7 @@ from numpy.typing import NDArray  # noqa: E402
 
 from ..bundle import Bundle  # noqa: E402
 from ..errors import ModelDamaged, RuntimeUnavailable  # noqa: E402
-from .base import Array, failed, no_engine, probabilities  # noqa: E402
+from .base import INSTALL_LITERT, LITERT, Array, failed, no_engine, probabilities  # noqa: E402
 
 
 class IsolatedRuntime:
@@ -151,7 +151,7 @@ class IsolatedRuntime:
             raise self._died() from error
         if kind == _NO_ENGINE:
             self.close()
-            raise no_engine(answer.decode("utf-8", "replace"))
+            raise no_engine(LITERT, answer.decode("utf-8", "replace"), INSTALL_LITERT)
         if kind != _DATA:
             self.close()
             raise failed(self._name, answer.decode("utf-8", "replace"))

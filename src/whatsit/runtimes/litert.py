@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Bundle
-from .base import Array, failed, no_engine, probabilities
+from .base import INSTALL_LITERT, LITERT, Array, failed, no_engine, probabilities
 
 _first_start = threading.Lock()
 _started = False
@@ -46,7 +46,7 @@ def _start(bundle: Bundle, threads: int) -> tuple[Any, int, int]:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise no_engine(str(error)) from error
+        raise no_engine(LITERT, str(error), INSTALL_LITERT) from error
     try:
         interpreter = Interpreter(model_content=bundle.data, num_threads=threads)
         with _silent_first_start():

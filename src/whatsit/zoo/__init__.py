@@ -1,4 +1,8 @@
-"""The models that come with the package: a catalogue, and the files beside this one."""
+"""The models that have a name: those that come with the package, and those that were imported.
+
+The built-in ones are files beside this one, with a catalogue. Imported ones lie in the cache folder
+(`imported`); `published` is a table of more that can be fetched (`download`, `archives`).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..bundle import Bundle
 from ..errors import ModelDamaged, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from .published import Hosted
 
 DEFAULT = "efficientnet-lite0-int8"
 GOLDEN = Path(__file__).parent / "golden"
@@ -83,3 +90,39 @@ def open_builtin(name: str) -> Bundle:
     if bundle.sha256 != entry.sha256:
         raise altered
     return bundle
+
+
+def hosted() -> Mapping[str, Hosted]:
+    """The models of the 2019 page by name, with the numbers that were published there."""
+    from .published import hosted as rows
+
+    return rows()
+
+
+def installed() -> dict[str, Path]:
+    """The files of the imported models by name."""
+    from .imported import installed as files
+
+    return files()
+
+
+def open_model(name: str) -> Bundle:
+    """The built-in model `name`, else the imported one. Raises UsageError for an unknown name."""
+    if name in catalogue():
+        return open_builtin(name)
+    if name in installed():
+        from .imported import open_imported
+
+        return open_imported(name)
+    if name in hosted():
+        raise UsageError(
+            f"the model {name!r} has not been fetched",
+            expected=f"one of {', '.join([*catalogue(), *installed()])}",
+            hint=f"`whatsit models get {name}` downloads it",
+        )
+    if others := installed():
+        raise UsageError(
+            f"no built-in or imported model {name!r}",
+            expected=f"one of {', '.join([*catalogue(), *others])}, or a path that ends in .tflite",
+        )
+    return open_builtin(name)  # which says what there is

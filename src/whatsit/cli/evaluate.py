@@ -1,0 +1,225 @@
+"""`whatsit evaluate`: how good a model is on pictures whose classes are known."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import UsageError, WhatsitError
+from . import output
+from .options import report_option, runtime_option
+
+
+def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which pictures of the data set count."""
+    for option in (
+        click.option(
+            "--seed", type=int, default=0, metavar="N", help="Draw other pictures for --limit."
+        ),
+        click.option(
+            "--limit", type=int, metavar="N", help="Take only this many pictures, at random."
+        ),
+        click.option(
+            "--skip-unknown",
+            is_flag=True,
+            help="Leave out pictures whose label names no class of the model.",
+        ),
+        click.option(
+            "--labels-by",
+            default="auto",
+            metavar="WHAT",
+            help="What the labels are: name, index or synset (WordNet id).  [default: by "
+            "their looks]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how the pictures are run."""
+    for option in (
+        click.option("--no-resume", is_flag=True, help="Forget what an interrupted run has done."),
+        click.option(
+            "--workers",
+            type=int,
+            metavar="N",
+            help="Pictures at the same time.  [default: the cores]",
+        ),
+        click.option(
+            "--threads",
+            type=int,
+            metavar="N",
+            help="Threads for one picture.  [default: the cores, at most 4]",
+        ),
+        runtime_option,
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(no_args_is_help=True)
+@click.argument("model", metavar="MODEL")
+@click.argument("dataset", metavar="DATASET", type=click.UNPROCESSED)
+@click.option(
+    "-k",
+    "--top",
+    "ks",
+    type=int,
+    multiple=True,
+    metavar="K",
+    help="Count answers whose K best classes hold the true one; repeat it for several.  "
+    "[default: 1 and 5]",
+)
+@label_options
+@click.option(
+    "--label-offset",
+    type=int,
+    metavar="N",
+    help="Add this to the indices of the data set.  [default: 1 if the model's class 0 is "
+    "'background' and the data set's is not]",
+)
+@click.option(
+    "--preprocess",
+    metavar="RULE",
+    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
+    "stretch, pad …",
+)
+@run_options
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.option(
+    "--save",
+    "save_path",
+    metavar="FILE",
+    help="Also keep every answer in this file, for `whatsit compare`.",
+)
+@report_option
+def command(
+    model: str,
+    dataset: str,
+    ks: tuple[int, ...],
+    labels_by: str,
+    skip_unknown: bool,
+    limit: int | None,
+    seed: int,
+    label_offset: int | None,
+    preprocess: str | None,
+    runtime: str | None,
+    threads: int | None,
+    workers: int | None,
+    no_resume: bool,
+    as_json: bool,
+    save_path: str | None,
+    report_path: str | None,
+) -> int:
+    """Measure how good a model is on pictures whose classes are known.
+
+    MODEL is a name (see `whatsit models`) or a .tflite. DATASET is a folder with a folder for each
+    class; a CSV file with the columns file and label (or class_index), or a folder with such a
+    labels.csv; or ImageNet's validation pictures with val.txt or LOC_val_solution.csv.
+
+    A run that was interrupted goes on where it was when the same command is given again.
+
+    Exit status: 0 if all pictures were classified, 1 if some failed, 2 for wrong usage.
+    """
+    from .. import report
+    from ..classifier import load
+    from ..datasets import read
+    from ..evaluate import evaluate
+    from .summary import print_evaluation
+
+    if report_path:
+        report.check(report_path)
+    if save_path:
+        check_place(save_path)
+    pictures = read(dataset)
+    with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
+        classes = len(classifier.bundle.labels)
+        with progress(classifier.bundle.name) as advance:
+            evaluation = evaluate(
+                classifier,
+                pictures,
+                labels_by=labels_by,
+                label_offset=label_offset,
+                skip_unknown=skip_unknown,
+                workers=workers,
+                ks=checked_ks(ks, classes),
+                limit=limit,
+                seed=seed,
+                resume=not no_resume,
+                progress=advance,
+                note=output.print_note,
+            )
+    try:  # the files first, since printing ends with the reader of a pipe, and yet in any case
+        if save_path:
+            evaluation.save(save_path)
+        if report_path:
+            report.save(report.evaluation_page(evaluation), report_path)
+    finally:
+        if as_json:
+            output.print_json(evaluation.to_json())
+        else:
+            print_evaluation(evaluation, pictures.kind)
+    return 1 if evaluation.failures else 0
+
+
+def checked_ks(ks: tuple[int, ...], classes: int) -> tuple[int, ...]:
+    """The k of Top-k in rising order. With five classes or fewer, Top-5 says nothing."""
+    for k in ks:
+        if not 1 <= k <= classes:
+            raise UsageError(f"Top-{k} of {classes} classes", expected=f"from 1 to {classes}")
+    return tuple(sorted(set(ks))) or ((1, 5) if classes > 5 else (1,))
+
+
+def check_place(path: str) -> None:
+    """Raises WhatsitError, before the long work, if no file can be written at `path`."""
+    folder = Path(path).parent
+    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise WhatsitError(
+            f"cannot write {path!r}",
+            expected="a file in a folder that is there and can be written to",
+        )
+
+
+@contextlib.contextmanager
+def progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar on standard error for `evaluate`, where it would be seen; it begins with a picture."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task(output.printable(name), total=None)
+
+    def advance(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield advance
+    except KeyboardInterrupt:
+        bar.stop()
+        output.print_note("interrupted: the same command goes on where this one was")
+        raise
+    finally:
+        bar.stop()

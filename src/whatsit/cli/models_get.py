@@ -1,0 +1,187 @@
+"""`whatsit models get`: from a name, an address or a file to a model that can be used by name."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from ..bundle import Bundle
+from ..errors import UsageError, WhatsitError
+from ..getting import Got
+from ..getting import get as get_model
+from ..zoo.download import MAX_BYTES, Progress
+from . import output
+
+_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", re.IGNORECASE)
+
+
+def _parse_size(context: click.Context, option: click.Parameter, value: str | None) -> int:
+    if value is None:
+        return MAX_BYTES
+    match = _SIZE.fullmatch(value.strip())
+    if match is None or float(match[1]) == 0:
+        raise UsageError(f"{value!r} is no size", expected="a number of bytes, such as 500MB")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+@click.command(no_args_is_help=True)
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="NAME|URL|FILE...", type=click.UNPROCESSED
+)
+@click.option("--name", metavar="NAME", help="What to call it.  [default: the name of the file]")
+@click.option("--member", metavar="FILE", help="Which file of an archive that holds several.")
+@click.option(
+    "--labels",
+    metavar="FILE",
+    help='One class name a line; the word "imagenet" for the 1000 classes of ImageNet.',
+)
+@click.option("--mean", type=float, metavar="M", help="Taken off each pixel value of 0 to 255 …")
+@click.option("--std", type=float, metavar="S", help="… which is then divided by this.")
+@click.option(
+    "--preprocess",
+    metavar="RULE",
+    help="How pictures are cut and resized: crop(0.875, bicubic), stretch, pad …",
+)
+@click.option("--license", metavar="NAME", default="", help="To be written into the model.")
+@click.option("--sha256", metavar="HEX", help="What the file must have; refused otherwise.")
+@click.option("--offline", is_flag=True, help="Refuse whatever would need a network.")
+@click.option("--force", is_flag=True, help="Replace an imported model of the same name.")
+@click.option(
+    "--max-size",
+    "max_bytes",
+    callback=_parse_size,
+    metavar="SIZE",
+    help="Refuse larger files.  [default: 1GB]",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a model.")
+def get(
+    sources: tuple[str, ...],
+    name: str | None,
+    member: str | None,
+    labels: str | None,
+    mean: float | None,
+    std: float | None,
+    preprocess: str | None,
+    license: str,
+    sha256: str | None,
+    offline: bool,
+    force: bool,
+    max_bytes: int,
+    as_json: bool,
+) -> int:
+    """Import models, so that they can be used by name.
+
+    NAME is one of `whatsit models --all`; URL an https address; FILE a .tflite, or a .zip or
+    .tar.gz that holds one, with its labels if they are not inside the model. A model that says all
+    that is needed stays as it is, byte for byte; else --labels, --mean, --std and --preprocess say
+    it. Each is tried before it is installed, in a process of its own.
+
+    Exit status: 0 if all were imported, 1 if some failed, 2 for wrong usage.
+    """
+    if len(sources) > 1 and (name or member or sha256):
+        raise UsageError(
+            f"--name, --member or --sha256 for {len(sources)} models", expected="one model"
+        )
+    status = 0
+    for source in sources:
+        try:
+            with _bar(source) as progress:
+                got = get_model(
+                    source,
+                    name=name,
+                    member=member,
+                    labels=labels,
+                    mean=mean,
+                    std=std,
+                    preprocess=preprocess,
+                    license=license,
+                    sha256=sha256,
+                    offline=offline,
+                    force=force,
+                    max_bytes=max_bytes,
+                    progress=progress,
+                )
+            _print(got, as_json)
+        except WhatsitError as error:
+            if len(sources) == 1 and not as_json:
+                raise
+            status = 1
+            _print_failure(source, error, as_json)
+    return status
+
+
+def _print(got: Got, as_json: bool) -> None:
+    bundle = Bundle.read(got.path)
+    side = (bundle.input.height, bundle.input.width)
+    if as_json:
+        output.print_json(_facts(got, bundle))
+        return
+    for note in got.notes:
+        output.print_note(note)
+    state = "imported" if got.new else "already there"
+    click.echo(
+        f"{got.name}  {state}: {len(bundle.data) / 1e6:.1f} MB, {side[0]} × {side[1]}, "
+        f"{bundle.output.classes} classes"
+    )
+
+
+def _facts(got: Got, bundle: Bundle) -> dict[str, Any]:
+    return {
+        "name": got.name,
+        "path": str(got.path),
+        "new": got.new,
+        "source": got.source,
+        "size_bytes": len(bundle.data),
+        "sha256": bundle.sha256,
+        "classes": bundle.output.classes,
+        "input": [bundle.input.height, bundle.input.width],
+        "preprocess": str(bundle.preprocess),
+        "notes": list(got.notes),
+    }
+
+
+def _print_failure(source: str, error: WhatsitError, as_json: bool) -> None:
+    if as_json:
+        output.print_json({"source": source, "error": error.to_json()})
+    else:
+        output.print_error(error)
+
+
+@contextlib.contextmanager
+def _bar(source: str) -> Iterator[Progress | None]:
+    """A progress bar on standard error, if that is a terminal, from the first byte on."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as bars:
+        title = output.printable(source.rpartition("/")[2].partition("?")[0])[:24]
+        task = bars.add_task(title, total=None, visible=False)
+
+        def progress(done: int, total: int | None) -> None:
+            bars.update(task, completed=done, total=total, visible=True)
+
+        yield progress

@@ -1,0 +1,70 @@
+"""Labelled pictures: what a folder or a file of labels holds, and which classes it means.
+
+Recognised by content: a folder for each class; a CSV file with the columns file and label (or
+class_index), or a folder with such a labels.csv; ImageNet's validation pictures with val.txt or
+Kaggle's LOC_val_solution.csv.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import images
+from ..errors import DatasetError
+from . import folders, tables
+from .base import Dataset as Dataset
+from .base import Row as Row
+from .base import sampled as sampled
+from .truths import LABELS_BY as LABELS_BY
+from .truths import SPLITS
+from .truths import Matched as Matched
+from .truths import truths as truths
+
+_TABLES = (".csv", ".tsv", ".txt")
+
+
+def read(path: str | os.PathLike[str]) -> Dataset:
+    """The data set at `path`. Raises DatasetError if there is none that can be used."""
+    root, shown = Path(path), os.fspath(path)
+    try:
+        if root.is_dir():
+            return _folder(root)
+        exists = root.exists()
+    except OSError as error:
+        raise folders.unreadable(root, error) from error
+    if not exists:
+        raise DatasetError(f"no data set {shown!r}", hint="check the spelling and the folder")
+    if root.suffix.casefold() in _TABLES and root.is_file():
+        return tables.read(root, _name(root.parent))
+    if images.is_picture_name(root.name):
+        raise DatasetError(
+            f"{shown!r} is one picture",
+            expected="a folder for each class, or a CSV file",
+            hint="`whatsit classify` says what is in it",
+        )
+    raise DatasetError(
+        f"{shown!r} is no data set",
+        expected="a folder, or a file .csv or val.txt",
+        hint="unpack an archive first",
+    )
+
+
+def _folder(root: Path) -> Dataset:
+    for name in tables.NAMES:
+        if (root / name).is_file():
+            return tables.read(root / name, _name(root))
+    try:
+        return folders.read(root, _name(root))
+    except DatasetError:
+        if (root / tables.DEVKIT).is_file():  # says what is wrong with it
+            tables.read(root / tables.DEVKIT, _name(root))
+        raise
+
+
+def _name(folder: Path) -> str:
+    """Of the folder, and of the one above it where the name says only which part this is."""
+    folder = folder if folder.name not in ("", "..") else folder.resolve()
+    if folder.name.casefold() in SPLITS:
+        return f"{folder.resolve().parent.name}/{folder.name}"
+    return folder.name

@@ -1,0 +1,95 @@
+"""A folder for each class: the name of the folder is the label of every picture below it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import images
+from ..errors import DatasetError
+from .base import Dataset, Row, kind_of_labels
+
+_LAYOUTS = "a folder for each class, or a labels.csv with file,label"
+
+
+def read(root: Path, name: str) -> Dataset:
+    """The data set below `root`; hidden files and folders are skipped.
+
+    Raises DatasetError where there are no pictures in folders.
+    """
+    rows: list[Row] = []
+    empty: list[str] = []
+    loose = 0
+    for entry in _entries(root):
+        if entry.is_dir():
+            found = [Row(path, entry.name) for path in _pictures_below(entry.path)]
+            rows += found
+            if not found:
+                empty.append(entry.name)
+        elif images.is_picture_name(entry.name):
+            loose += 1
+    if not rows:
+        raise _nothing(root, loose, empty)
+    notes = []
+    if loose:
+        notes.append(
+            f"left out, since they lie beside the folders, without a label: {loose} of the pictures"
+        )
+    if empty:
+        notes.append(f"no pictures in {_some(empty)}")
+    kind = "a folder for each class"
+    labels_by = kind_of_labels(row.label for row in rows)
+    return Dataset(name, root, tuple(rows), labels_by, kind, notes=tuple(notes))
+
+
+def loose_pictures(root: Path) -> bool:
+    """Whether pictures lie directly in `root`."""
+    return any(images.is_picture_name(entry.name) for entry in _entries(root))
+
+
+def unreadable(path: str | os.PathLike[str], error: OSError) -> DatasetError:
+    """The error of a data set that the system does not let us read."""
+    return DatasetError(
+        f"cannot read {os.fspath(path)!r}: {error.strerror or error}",
+        hint="change its permissions or run as its owner",
+    )
+
+
+def _entries(root: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(root) as found:
+            return sorted((e for e in found if e.name[0] != "."), key=lambda entry: entry.name)
+    except OSError as error:
+        raise unreadable(root, error) from error
+
+
+def _pictures_below(folder: str) -> list[str]:
+    """Pictures at any depth, sorted; links to folders are not followed."""
+    found: list[str] = []
+    failures: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=failures.append):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
+        for name in sorted(files):
+            if name[0] != "." and images.is_picture_name(name):
+                found.append(os.path.join(parent, name))
+    for failure in failures:  # silently fewer pictures would be another data set
+        raise unreadable(failure.filename or folder, failure)
+    return found
+
+
+def _nothing(root: Path, loose: int, empty: list[str]) -> DatasetError:
+    name = os.fspath(root)
+    if loose:
+        return DatasetError(
+            f"the {loose} pictures in {name!r} have no labels",
+            expected=_LAYOUTS,
+            hint="put the pictures of each class into a folder with its name",
+        )
+    if empty:
+        return DatasetError(f"no pictures in the folders of {name!r}", expected=_LAYOUTS)
+    return DatasetError(f"the folder {name!r} is empty", expected=_LAYOUTS)
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:5]))
+    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

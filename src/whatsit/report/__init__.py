@@ -1,0 +1,104 @@
+"""Reports: one self-contained HTML page each, of an evaluation, comparison, benchmark or choice.
+
+A page asks nothing of a network, runs no script and is the same, byte for byte, for the same
+result. jinja2 and matplotlib are imported only when a page is made.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import storage
+from ..errors import ExtraMissing, UsageError, WhatsitError
+
+if TYPE_CHECKING:
+    from ..benchmark import Benchmark
+    from ..choice import Choice
+    from ..compare import Comparison
+    from ..evaluate import Evaluation
+
+_NEEDED = ("jinja2", "matplotlib")
+
+
+def evaluation_page(evaluation: Evaluation) -> str:
+    """How right one model is on a data set: rates, calibration, confusions, mistakes."""
+    from . import evaluation as parts
+
+    return parts.page(evaluation)
+
+
+def comparison_page(comparison: Comparison) -> str:
+    """Two models on the same pictures: the difference, and the pictures that flipped."""
+    from . import comparison as parts
+
+    return parts.page(comparison)
+
+
+def benchmark_page(benchmark: Benchmark) -> str:
+    """Where the time goes, setting by setting."""
+    from . import benchmark as parts
+
+    return parts.page(benchmark)
+
+
+def choice_page(choice: Choice) -> str:
+    """Which model was recommended among which, and why."""
+    from . import choice as parts
+
+    return parts.page(choice)
+
+
+def check(path: str | os.PathLike[str]) -> None:
+    """Raises, before long work begins, what would prevent a report at `path` from being saved.
+
+    UsageError if the name does not end in .html, ExtraMissing if a package that reports need is not
+    installed, WhatsitError if nothing can be written there.
+    """
+    name = os.fspath(path)
+    if Path(name).suffix.lower() != ".html":
+        raise UsageError(
+            f"a report {name!r}",
+            expected="a name that ends in .html",
+            hint="a report is one HTML page, such as report.html",
+        )
+    for package in _NEEDED:
+        if importlib.util.find_spec(package) is None:
+            raise ExtraMissing(
+                f"a report needs {package}, which is not installed",
+                hint="pip install 'whatsit[report]'",
+            )
+    _check_place(Path(name))
+
+
+def save(html: str, path: str | os.PathLike[str]) -> None:
+    """Writes a page, whole or not at all. Raises WhatsitError where that cannot be done."""
+    with storage.whole_file(path) as file:
+        file.write(html.encode("utf-8", "backslashreplace"))
+
+
+def _check_place(path: Path) -> None:
+    """Tries to write beside `path`: permissions alone do not say whether one may."""
+    folder = path.parent
+    if path.is_dir():
+        raise WhatsitError(
+            f"cannot write a report to {os.fspath(path)!r}", expected="a file, not a folder"
+        )
+    if not folder.is_dir():
+        raise WhatsitError(
+            f"cannot write a report to {os.fspath(path)!r}: no folder {os.fspath(folder)!r}",
+            expected="a folder that is there",
+            hint="make the folder first, or check the spelling",
+        )
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise WhatsitError(
+            f"cannot write a report to {os.fspath(path)!r}: {error.strerror or error}",
+            expected="a folder that can be written to",
+            hint="name a file in a folder of your own",
+        ) from error

@@ -1,0 +1,157 @@
+"""OpenVINO on the processor: faster than LiteRT with some models, on some machines.
+
+It reads the same .tflite. In this process, so only for models that are trusted.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import sys
+import tempfile
+import threading
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bundle import Bundle
+from ..errors import ModelDamaged, ModelUnsupported, RuntimeUnavailable
+from .base import Array, failed, no_engine, probabilities
+
+_ENGINE = "OpenVINO"
+_TELEMETRY = "openvino_telemetry"
+_first_import = threading.Lock()
+
+
+class OpenVINORuntime:
+    """Runs a bundle with OpenVINO. Not safe for several threads at once: open one for each.
+
+    Floats are computed as float32, whatever the processor would rather do.
+    """
+
+    _precision = "f32"
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        self._name = bundle.name
+        self._output = bundle.output
+        self._request = _start(bundle, threads, self._precision)
+        self._input = self._request.get_input_tensor().data  # a view: what is written there is run
+
+    def run(self, batch: Array) -> NDArray[np.float32]:
+        """Scores (1, C) for a batch (1, h, w, 3)."""
+        # numpy would spread or convert what does not fit.
+        if (batch.shape, batch.dtype) != (self._input.shape, self._input.dtype):
+            raise _failed(self._name, f"its input takes no {batch.dtype} {list(batch.shape)}")
+        self._input[...] = batch
+        try:
+            self._request.infer()
+            raw = self._request.get_output_tensor().data
+        except RuntimeError as error:
+            raise _failed(self._name, str(error)) from error
+        return probabilities(self._name, self._output, raw, engine=_ENGINE)
+
+    def close(self) -> None:
+        """Releases the compiled model."""
+        self._request = self._input = None
+
+
+class BFloat16OpenVINORuntime(OpenVINORuntime):
+    """OpenVINO with floats of 8 significant bits: far faster on processors that have them.
+
+    Raises RuntimeUnavailable on others.
+    """
+
+    _precision = "bf16"
+
+    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+        if not has_bfloat16():
+            raise RuntimeUnavailable(
+                "this processor does not compute in bfloat16",
+                expected="AVX512_BF16, AMX, or an ARM processor with BF16",
+                hint="the runtime 'openvino' computes in float32",
+            )
+        super().__init__(bundle, threads)
+
+
+def has_bfloat16() -> bool:
+    """Whether this processor computes in bfloat16. Raises RuntimeUnavailable without OpenVINO."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def _start(bundle: Bundle, threads: int, precision: str) -> Any:
+    """An infer request of the compiled model."""
+    core = _core()
+    settings = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": precision,
+        # Pinned, the engines of several workers would all sit on the first core.
+        "ENABLE_CPU_PINNING": False,
+    }
+    try:
+        compiled = core.compile_model(_read(core, bundle), "CPU", settings)
+        edges = len(compiled.inputs), len(compiled.outputs)
+        if edges != (1, 1):
+            raise _failed(bundle.name, f"it finds {edges[0]} inputs and {edges[1]} outputs")
+        dtype = compiled.output().get_element_type().to_dtype()
+        request = compiled.create_infer_request()
+    except RuntimeError as error:
+        raise _failed(bundle.name, str(error)) from error
+    if dtype != bundle.output.dtype:
+        raise ModelUnsupported(
+            f"{_ENGINE} gives {dtype} scores for model {bundle.name!r}",
+            expected=f"{bundle.output.dtype}, as the file says",
+            hint="the runtime 'litert' may run it",
+        )
+    return request
+
+
+def _read(core: Any, bundle: Bundle) -> Any:
+    """The model, not yet compiled. OpenVINO reads a .tflite only from a file of that name."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="whatsit-", ignore_cleanup_errors=True) as folder:
+            path = os.path.join(folder, "model.tflite")
+            with open(path, "xb") as file:
+                file.write(bundle.data)
+            try:
+                return core.read_model(path)
+            except RuntimeError as error:
+                raise _failed(bundle.name, str(error).replace(path, bundle.name)) from error
+    except OSError as error:
+        raise RuntimeUnavailable(
+            f"{_ENGINE} needs the model in a temporary file: {error.strerror or error}",
+            hint=f"is the disk of {tempfile.gettempdir()!r} full? TMPDIR names another",
+        ) from error
+
+
+@functools.cache
+def _core() -> Any:
+    return _library().Core()
+
+
+def _library() -> Any:
+    """The package openvino, imported without its telemetry.
+
+    At its import it would write a number for this user into the home folder and send an event to
+    its makers; it does neither where its package for that is missing.
+    """
+    with _first_import:
+        modules = cast("dict[str, Any]", sys.modules)
+        hides = "openvino" not in modules and _TELEMETRY not in modules
+        if hides:
+            modules[_TELEMETRY] = None  # its import then fails
+        try:
+            return importlib.import_module("openvino")
+        except (ImportError, OSError, RuntimeError) as error:  # also a library that does not load
+            raise no_engine(_ENGINE, str(error), "pip install 'whatsit[openvino]'") from error
+        finally:
+            if hides:
+                del modules[_TELEMETRY]
+
+
+def _failed(name: str, reason: str) -> ModelDamaged:
+    """The error with the last line of OpenVINO's, where it says what went wrong, not where."""
+    lines = [line for line in reason.splitlines() if line.strip()] or ["no reason given"]
+    return failed(name, lines[-1], engine=_ENGINE)
