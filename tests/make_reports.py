@@ -14,6 +14,7 @@ from whatsit import zoo
 from whatsit.benchmark import Benchmark, Failed, Measurement, Setting
 from whatsit.choice import Candidate, Choice, Limits, decide
 from whatsit.compare import Comparison, compare
+from whatsit.doctor import Diagnosis, Evidence, Finding, Severity
 from whatsit.evaluation import Evaluation, Failure
 from whatsit.measures import Rate, Spread
 
@@ -114,6 +115,38 @@ def some_comparison() -> Comparison:
         return evaluation(made, model=model)
 
     return compare(answers("one", 1), answers("two", 2))
+
+
+def some_diagnosis(count: int = 3, name: str = "animals") -> Diagnosis:
+    """A leak, `count` suspects and two files that were never there."""
+    golden = sorted(str(path) for path in zoo.GOLDEN.glob("*.*g"))
+    folder = str(zoo.GOLDEN)
+    suspects = tuple(
+        Evidence(f"ant, but looks like {name}", (golden[i % len(golden)],), 0.5)
+        for i in range(count)
+    )
+    gone = tuple(Evidence("no file", (f"{folder}/gone {i}.jpg",)) for i in range(2))
+    return Diagnosis(
+        dataset=name,
+        kind="a folder for each class",
+        parts=("train", "val"),
+        pictures=8,
+        classes={"bee": {"train": 5}, "ant": {"train": 2, "val": 1}},
+        findings=(
+            Finding(
+                "leak",
+                Severity.SERIOUS,
+                "1 picture in more than one part",
+                "Keep one.",
+                (Evidence("the same file", (golden[0], golden[1])),),
+            ),
+            Finding("suspect-label", Severity.WARNING, f"{count} labels", "Look.", suspects),
+            Finding("wrong-ending", Severity.NOTE, "2 files", "Know it.", gone),
+        ),
+        model=name,
+        notes=(name,),
+        root=folder,
+    )
 
 
 def spread(ms: float) -> Spread:

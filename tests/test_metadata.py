@@ -188,6 +188,15 @@ def test_a_damaged_entry_is_refused() -> None:
         _metadata.read_files(data)
 
 
+def test_an_entry_without_a_name_is_refused() -> None:
+    names = {"empty": b""}
+    data = bytearray(_metadata.write(GRAPH, METADATA, names))
+    directory = data.rindex(b"PK\x01\x02")
+    data[directory + 28 : directory + 30] = bytes(2)  # how long its name is
+    with pytest.raises(whatsit.ModelDamaged, match="cannot be read"):
+        _metadata.read_files(bytes(data))
+
+
 def read(data: bytes) -> None:
     whatsit.Bundle.from_bytes(data, "damaged")
 

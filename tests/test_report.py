@@ -23,6 +23,7 @@ from make_reports import (
     some_benchmark,
     some_choice,
     some_comparison,
+    some_diagnosis,
     some_evaluation,
 )
 from PIL import Image
@@ -41,6 +42,8 @@ SOME: dict[str, Callable[[], str]] = {
 }
 # Results with little or nothing in them.
 FEW: dict[str, Callable[[], str]] = {
+    "nothing found": lambda: report.diagnosis_page(replace(some_diagnosis(), findings=())),
+    "much found": lambda: report.diagnosis_page(some_diagnosis(300)),
     "no answer": lambda: report.evaluation_page(some_evaluation(0)),
     "one answer": lambda: report.evaluation_page(some_evaluation(1)),
     "all right": lambda: report.evaluation_page(evaluation([answer("a", 0, 0)] * 3)),
@@ -265,6 +268,33 @@ def test_foreign_text_does_no_harm(foreign: str) -> None:
         assert len(made.all("title")) == 1
         assert "49" not in html[html.index("</style>") : html.index("</title>")]
         assert not any(c in html for c in "\u202e\u2066\x00\x1b")
+
+
+def test_a_diagnosis_carries_every_finding_and_its_pictures() -> None:
+    made = Page(report.diagnosis_page(some_diagnosis()))
+    assert "animals is not ready" in " ".join(made.text.split())
+    for words in ("Serious: 1 picture in more than one part", "Warning: 3 labels", "Note: 2 files"):
+        assert words in made.text
+    assert len(made.all("img")) == 5  # two of the leak, three suspects
+    assert made.table("Class") == [["ant", "2", "1"], ["bee", "5", "0"]]
+    assert made.table("File") == [["gone 0.jpg", "no file"], ["gone 1.jpg", "no file"]]
+
+
+def test_the_page_of_a_diagnosis_stays_small() -> None:
+    html = report.diagnosis_page(some_diagnosis(5000))
+    assert len(Page(html).all("img")) <= pictures.MOST
+    assert len(html) < 1_500_000
+    assert "4,782 more are not on this page" in Page(html).text
+
+
+@pytest.mark.parametrize("foreign", HOSTILE)
+def test_foreign_text_in_a_diagnosis_does_no_harm(foreign: str) -> None:
+    html = report.diagnosis_page(some_diagnosis(name=foreign))
+    made = Page(html)
+    assert made.wrong == []
+    assert not {"script", "iframe"} & {tag for tag, _ in made.tags}
+    assert all("onerror" not in attributes for _, attributes in made.tags)
+    assert not set("\u202e\u2066\x00\x1b") & set(html)
 
 
 def test_names_are_shown_as_they_are_otherwise() -> None:

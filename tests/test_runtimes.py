@@ -12,7 +12,7 @@ import pytest
 import whatsit
 from whatsit import Bundle, engines, zoo
 from whatsit.bundle import InputSpec, OutputSpec
-from whatsit.runtimes import FOR_TESTS, RUNTIMES, open_runtime
+from whatsit.runtimes import FOR_TESTS, RUNTIMES, Graph, open_runtime
 from whatsit.runtimes.base import input_tensor, probabilities
 
 FLOAT3 = OutputSpec("float32", 3)
@@ -43,6 +43,44 @@ def test_every_engine_gives_probabilities_of_the_right_shape(tiny: Bundle, name:
     assert (scores.shape, scores.dtype) == ((1, 192), np.float32)
     assert scores.min() >= 0
     assert scores.max() <= 1
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_every_engine_gives_its_raw_output_in_memory_of_its_own(tiny: Bundle, name: str) -> None:
+    if name not in [FOR_TESTS, *engines.installed()]:
+        pytest.skip(f"{name} cannot run here")
+    runtime = open_runtime(tiny, name)
+    raw = runtime.raw(np.full((1, 8, 8, 3), 51, np.uint8))
+    kept = raw.copy()
+    runtime.raw(np.full((1, 8, 8, 3), 99, np.uint8))
+    runtime.close()
+    assert (raw.shape, raw.dtype) == ((1, 192), np.float32)
+    np.testing.assert_array_equal(raw, kept)
+
+
+@pytest.mark.parametrize("name", ["litert", "isolated", "openvino"])
+def test_a_graph_need_not_give_probabilities(name: str) -> None:
+    """Pixels from 0 to 255, as they are; the same graph is no classifier."""
+    if name not in engines.installed():
+        pytest.skip(f"{name} cannot run here")
+    graph = Graph("pixels", make_models.pixels(8, 8), OutputSpec("float32", 192))
+    runtime = open_runtime(graph, name)
+    batch = np.arange(192, dtype=np.uint8).reshape(1, 8, 8, 3)
+    np.testing.assert_array_equal(runtime.raw(batch), batch.reshape(1, 192))
+    with pytest.raises(whatsit.ModelDamaged, match="gives scores from 0 to 191"):
+        runtime.run(batch)
+    runtime.close()
+
+
+@pytest.mark.parametrize("name", ["litert", "isolated", "openvino"])
+def test_raw_output_of_another_size_is_refused(name: str) -> None:
+    if name not in engines.installed():
+        pytest.skip(f"{name} cannot run here")
+    graph = Graph("pixels", make_models.pixels(8, 8), OutputSpec("float32", 5))
+    runtime = open_runtime(graph, name)
+    with pytest.raises(whatsit.ModelDamaged, match="it gives 192 values instead of 5"):
+        runtime.raw(np.zeros((1, 8, 8, 3), np.uint8))
+    runtime.close()
 
 
 def test_no_threads_are_refused(tiny: Bundle) -> None:

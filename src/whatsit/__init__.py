@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .compare import Comparison as Comparison
     from .compare import compare as compare
     from .datasets.base import Dataset as Dataset
+    from .errors import BelowFloor as BelowFloor
+    from .embedding import Embeddings as Embeddings
+    from .embedding import embed as embed
     from .errors import DatasetError as DatasetError
     from .errors import DownloadFailed as DownloadFailed
     from .errors import ExtraMissing as ExtraMissing
@@ -40,20 +43,27 @@ if TYPE_CHECKING:
     from .evaluation import Evaluation as Evaluation
     from .labels import Labels as Labels
     from .preprocess import Preprocess as Preprocess
+    from .quantizing import quantize as quantize
+    from .quantizing.values import Quantized as Quantized
     from .results import Prediction as Prediction
     from .results import Result as Result
     from .results import Verdict as Verdict
+    from .train import train as train
+    from .train.report import TrainingReport as TrainingReport
 
 __version__ = "0.1.0"
 
 # public name → module; a test holds it equal to the imports above
 _HOMES = {
+    "BelowFloor": "errors",
     "Bundle": "bundle",
     "Classifier": "classifier",
     "load": "classifier",
     "Comparison": "compare",
     "compare": "compare",
     "Dataset": "datasets.base",
+    "Embeddings": "embedding",
+    "embed": "embedding",
     "DatasetError": "errors",
     "DownloadFailed": "errors",
     "ExtraMissing": "errors",
@@ -74,9 +84,13 @@ _HOMES = {
     "Evaluation": "evaluation",
     "Labels": "labels",
     "Preprocess": "preprocess",
+    "quantize": "quantizing",
+    "Quantized": "quantizing.values",
     "Prediction": "results",
     "Result": "results",
     "Verdict": "results",
+    "train": "train",
+    "TrainingReport": "train.report",
 }
 
 

@@ -121,7 +121,7 @@ def read_files(data: bytes) -> dict[str, bytes]:
                     expected="stored entries, which alone MediaPipe reads",
                 )
             return {entry.filename: archive.read(entry) for entry in entries}
-    # Damaged (the first four, and ValueError), encrypted (RuntimeError) or compressed in a way
+    # Damaged (the first six, and ValueError), encrypted (RuntimeError) or compressed in a way
     # that this Python lacks (NotImplementedError).
     except (
         zipfile.BadZipFile,
@@ -129,6 +129,7 @@ def read_files(data: bytes) -> dict[str, bytes]:
         EOFError,
         OSError,
         struct.error,
+        IndexError,
         ValueError,
         RuntimeError,
         NotImplementedError,

@@ -12,6 +12,7 @@ WhatsitError
 │   ├── ModelDamaged         model-damaged        cut short, altered, or no model at all
 │   ├── ModelUnsupported     model-unsupported    a valid model that is no image classifier of ours
 │   └── ModelWithoutMetadata model-without-metadata
+├── BelowFloor               below-floor          a model that was made loses more than it may
 ├── DatasetError             dataset-unusable     no labelled pictures, or labels that do not fit
 ├── DownloadFailed           download-failed      refused, cut off, too large, or not what was asked
 ├── ExtraMissing             extra-missing        an optional part of whatsit is not installed
@@ -110,6 +111,12 @@ class RuntimeUnavailable(WhatsitError):
     """The inference engine is not installed."""
 
     code = "runtime-unavailable"
+
+
+class BelowFloor(WhatsitError):
+    """A model that was made is worse than it may be, and was not written."""
+
+    code = "below-floor"
 
 
 class DatasetError(WhatsitError):

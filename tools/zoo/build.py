@@ -27,12 +27,12 @@ from accuracy import (
 )
 from bundles import ZOO, pack, write_zoo
 from convert import float_graph
-from half import float16_graph
 from networks import SOURCES, load_network
-from quantize import quantize_int8
 from reference import Reference
 
 from whatsit import Bundle
+from whatsit.graph.half import float16_graph
+from whatsit.graph.quantize import quantize_int8
 from whatsit.images import is_picture_name
 
 # name: (network, kind), in the order of the catalogue, the default first.

@@ -6,8 +6,10 @@ clean up after (no TRANSPOSE, no needless PAD), and the same weights always give
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph import GraphWriter, Op, Quantisation, Type
 from networks import INPUT_MEAN, INPUT_STD, Block, Conv, Network
+
+from whatsit.graph.read import Op, Quantisation, Type
+from whatsit.graph.write import GraphWriter
 
 # real = scale * (stored - zero_point): the bytes themselves, seen as (p - 127) / 128.
 INPUT_QUANTISATION = Quantisation.single(1 / INPUT_STD, int(INPUT_MEAN))

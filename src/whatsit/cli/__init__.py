@@ -27,8 +27,11 @@ COMMANDS = {
     "models": ("models", "List, fetch, show, check and remove models."),
     "choose": ("choose", "Find the best model for this device and these pictures."),
     "benchmark": ("benchmark", "Measure how fast models are on this machine."),
+    "train": ("train", "Teach a model your own classes."),
     "evaluate": ("evaluate", "Measure how good a model is on your pictures."),
     "compare": ("compare", "Which of two models is better on your pictures?"),
+    "quantize": ("quantize", "Make a float model smaller and faster, and see what it costs."),
+    "dataset": ("dataset", "Find what is wrong with a data set before a model learns it."),
     "selftest": ("selftest", "Replay the golden pictures and compare."),
 }
 DEFAULT_COMMAND = "classify"

@@ -195,9 +195,9 @@ def _origin(model: str) -> dict[str, Any]:
 
 
 def _facts(bundle: Bundle, with_labels: bool) -> dict[str, Any]:
-    record = {
-        k: v for k, v in bundle.record.items() if k not in ("format", "classes", "preprocess")
-    }
+    # `memory` is numbers for `whatsit train --add`: 400,000 letters that say nothing to a person.
+    hidden = ("format", "classes", "preprocess", "memory")
+    record = {k: v for k, v in bundle.record.items() if k not in hidden}
     facts: dict[str, Any] = {
         "name": bundle.name,
         "path": str(bundle.path),
@@ -212,6 +212,7 @@ def _facts(bundle: Bundle, with_labels: bool) -> dict[str, Any]:
         "std": list(bundle.metadata.std),
         "licence": bundle.metadata.license or None,
         **record,
+        **_memory(bundle),
         "sha256": bundle.sha256,
         "notes": list(bundle.notes),
     }
@@ -250,3 +251,12 @@ def _as_text(value: Any) -> str:
 def _parts(value: dict[str, Any]) -> Iterator[str]:
     for key, part in value.items():
         yield f"{output.printable(str(key))} {_as_text(part)}"
+
+
+def _memory(bundle: Bundle) -> dict[str, Any]:
+    """How many pictures a taught model remembers, if it does."""
+    memory = bundle.record.get("memory")
+    pictures = memory.get("pictures") if isinstance(memory, dict) else None
+    if not isinstance(pictures, list) or not all(isinstance(count, int) for count in pictures):
+        return {}
+    return {"remembers": f"{sum(pictures)} pictures"}

@@ -17,7 +17,7 @@ from .base import Dataset as Dataset
 from .base import Row as Row
 from .base import sampled as sampled
 from .truths import LABELS_BY as LABELS_BY
-from .truths import SPLITS
+from .truths import SPLITS as SPLITS
 from .truths import Matched as Matched
 from .truths import truths as truths
 

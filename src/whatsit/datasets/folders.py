@@ -9,6 +9,7 @@ from .. import images
 from ..errors import DatasetError
 from .base import Dataset, Row, kind_of_labels
 
+KIND = "a folder for each class"
 _LAYOUTS = "a folder for each class, or a labels.csv with file,label"
 
 
@@ -22,7 +23,7 @@ def read(root: Path, name: str) -> Dataset:
     loose = 0
     for entry in _entries(root):
         if entry.is_dir():
-            found = [Row(path, entry.name) for path in _pictures_below(entry.path)]
+            found = [Row(path, entry.name) for path in pictures_below(entry.path)]
             rows += found
             if not found:
                 empty.append(entry.name)
@@ -37,9 +38,8 @@ def read(root: Path, name: str) -> Dataset:
         )
     if empty:
         notes.append(f"no pictures in {_some(empty)}")
-    kind = "a folder for each class"
     labels_by = kind_of_labels(row.label for row in rows)
-    return Dataset(name, root, tuple(rows), labels_by, kind, notes=tuple(notes))
+    return Dataset(name, root, tuple(rows), labels_by, KIND, notes=tuple(notes))
 
 
 def loose_pictures(root: Path) -> bool:
@@ -63,7 +63,7 @@ def _entries(root: Path) -> list[os.DirEntry[str]]:
         raise unreadable(root, error) from error
 
 
-def _pictures_below(folder: str) -> list[str]:
+def pictures_below(folder: str) -> list[str]:
     """Pictures at any depth, sorted; links to folders are not followed."""
     found: list[str] = []
     failures: list[OSError] = []

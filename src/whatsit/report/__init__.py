@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..benchmark import Benchmark
     from ..choice import Choice
     from ..compare import Comparison
+    from ..doctor import Diagnosis
     from ..evaluate import Evaluation
 
 _NEEDED = ("jinja2", "matplotlib")
@@ -50,6 +51,13 @@ def choice_page(choice: Choice) -> str:
     from . import choice as parts
 
     return parts.page(choice)
+
+
+def diagnosis_page(diagnosis: Diagnosis) -> str:
+    """What is wrong with a data set, finding by finding, with the pictures."""
+    from . import diagnosis as parts
+
+    return parts.page(diagnosis)
 
 
 def check(path: str | os.PathLike[str]) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib
 
-from ..bundle import Bundle
 from ..errors import UsageError
-from .base import Runtime
+from .base import Graph as Graph
+from .base import Program, Runtime
 
-# name → "module:class"; the class takes (bundle, threads)
+# name → "module:class"; the class takes (program, threads)
 RUNTIMES = {
     "litert": "whatsit.runtimes.litert:LiteRTRuntime",
     "isolated": "whatsit.runtimes.isolated:IsolatedRuntime",
@@ -20,12 +20,15 @@ RUNTIMES = {
 FOR_TESTS = "fake"  # not offered to people
 
 
-def open_runtime(bundle: Bundle, name: str = "litert", *, threads: int = 1) -> Runtime:
-    """The engine `name`, ready to run `bundle`. Raises UsageError for an unknown name."""
+def open_runtime(program: Program, name: str = "litert", *, threads: int = 1) -> Runtime:
+    """The engine `name`, ready to run a bundle or a `Graph`.
+
+    Raises UsageError for an unknown name.
+    """
     if name not in RUNTIMES:
         raise UsageError(f"no runtime {name!r}", expected=f"one of {', '.join(sorted(RUNTIMES))}")
     if threads < 1:
         raise UsageError(f"{threads} threads", expected="at least 1")
     module, _, attribute = RUNTIMES[name].partition(":")
-    runtime: Runtime = getattr(importlib.import_module(module), attribute)(bundle, threads)
+    runtime: Runtime = getattr(importlib.import_module(module), attribute)(program, threads)
     return runtime

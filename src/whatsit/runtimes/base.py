@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,8 +18,40 @@ INSTALL_LITERT = "pip install ai-edge-litert"
 _PROBABILITY_SLACK = 1e-3  # float rounding, and the step of a quantised softmax
 
 
+class Program(Protocol):
+    """What an engine runs: a Bundle, or a `Graph` made of one."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def output(self) -> OutputSpec: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A .tflite whose output need not be probabilities, such as an embedding: for `raw` alone.
+
+    `output.classes` is the number of values that it gives.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    output: OutputSpec
+
+
 class Runtime(Protocol):
-    """Runs one bundle on one engine. Not safe for several threads at once: open one for each."""
+    """Runs one program on one engine. Not safe for several threads at once: open one for each."""
+
+    def raw(self, batch: Array) -> Array:
+        """The output tensor as it is, (1, C), for a batch (1, h, w, 3) of the input's dtype.
+
+        In memory of its own. Raises ModelDamaged if the engine fails or gives other than C values.
+        """
+        ...
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) as probabilities, for a batch (1, h, w, 3) of the bundle's input dtype.
@@ -38,6 +71,17 @@ def input_tensor(spec: InputSpec, pixels: NDArray[np.uint8]) -> Array:
         return pixels
     mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
     return (pixels.astype(np.float32) - mean) / std
+
+
+def flat(name: str, spec: OutputSpec, raw: Array, *, engine: str = LITERT) -> Array:
+    """The output tensor `raw` of the model `name` as (1, C), in memory of its own.
+
+    Raises ModelDamaged for anything but C values.
+    """
+    if raw.size != spec.classes:  # a damaged graph's output need not have the declared shape
+        reason = f"it gives {raw.size} values instead of {spec.classes}"
+        raise failed(name, reason, engine=engine)
+    return np.array(raw).reshape(1, -1)  # (1, C) or (1, 1, 1, C) → (1, C)
 
 
 def probabilities(

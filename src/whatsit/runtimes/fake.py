@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
-from .base import Array
+from .base import Array, Program
 
 
 class FakeRuntime:
     """Answers by the mean brightness of the input: 0 is surely the first class, 255 the last."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        self._classes = bundle.output.classes
+    def __init__(self, program: Program, threads: int = 1) -> None:
+        self._classes = program.output.classes
         self.closed = False
 
     def run(self, batch: Array) -> NDArray[np.float32]:
@@ -23,6 +22,10 @@ class FakeRuntime:
         scores = np.full((1, self._classes), 0.1 / max(1, self._classes - 1), np.float32)
         scores[0, peak] = 0.9
         return scores
+
+    def raw(self, batch: Array) -> Array:
+        """The same numbers as `run`."""
+        return self.run(batch)
 
     def close(self) -> None:
         """Notes that it was called."""

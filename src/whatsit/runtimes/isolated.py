@@ -113,33 +113,47 @@ import weakref  # noqa: E402
 import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 
-from ..bundle import Bundle  # noqa: E402
 from ..errors import ModelDamaged, RuntimeUnavailable  # noqa: E402
-from .base import INSTALL_LITERT, LITERT, Array, failed, no_engine, probabilities  # noqa: E402
+from .base import (  # noqa: E402
+    INSTALL_LITERT,
+    LITERT,
+    Array,
+    Program,
+    failed,
+    flat,
+    no_engine,
+    probabilities,
+)
 
 
 class IsolatedRuntime:
-    """Runs a bundle in a child process; if that dies, the caller gets ModelDamaged."""
+    """Runs a program in a child process; if that dies, the caller gets ModelDamaged."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        self._name = bundle.name
-        self._output = bundle.output
+    def __init__(self, program: Program, threads: int = 1) -> None:
+        self._name = program.name
+        self._output = program.output
         self._child = _start(threads)
         self._finalizer = weakref.finalize(self, _stop, self._child)
-        self._ask(bundle.data)
+        self._ask(program.data)
+
+    def raw(self, batch: Array) -> Array:
+        """The output tensor (1, C) for a batch (1, h, w, 3)."""
+        return flat(self._name, self._output, self._invoke(batch))
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) for a batch (1, h, w, 3)."""
-        answer = self._ask(batch.tobytes())
-        try:
-            raw = np.frombuffer(answer, self._output.dtype)
-        except ValueError as error:  # half a number
-            raise failed(self._name, str(error)) from error
-        return probabilities(self._name, self._output, raw)
+        return probabilities(self._name, self._output, self._invoke(batch))
 
     def close(self) -> None:
         """Ends the child."""
         self._finalizer()
+
+    def _invoke(self, batch: Array) -> Array:
+        answer = self._ask(batch.tobytes())
+        try:
+            return np.frombuffer(answer, self._output.dtype)
+        except ValueError as error:  # half a number
+            raise failed(self._name, str(error)) from error
 
     def _ask(self, content: bytes) -> bytes:
         assert self._child.stdin is not None

@@ -11,49 +11,64 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
-from .base import INSTALL_LITERT, LITERT, Array, failed, no_engine, probabilities
+from .base import (
+    INSTALL_LITERT,
+    LITERT,
+    Array,
+    Program,
+    failed,
+    flat,
+    no_engine,
+    probabilities,
+)
 
 _first_start = threading.Lock()
 _started = False
 
 
 class LiteRTRuntime:
-    """Runs a bundle with LiteRT. Not safe for several threads at once: open one for each."""
+    """Runs a program with LiteRT. Not safe for several threads at once: open one for each."""
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        self._name = bundle.name
-        self._output = bundle.output
-        self._interpreter, self._input_index, self._output_index = _start(bundle, threads)
+    def __init__(self, program: Program, threads: int = 1) -> None:
+        self._name = program.name
+        self._output = program.output
+        self._interpreter, self._input_index, self._output_index = _start(program, threads)
+
+    def raw(self, batch: Array) -> Array:
+        """The output tensor (1, C) for a batch (1, h, w, 3)."""
+        return flat(self._name, self._output, self._invoke(batch))
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) for a batch (1, h, w, 3)."""
-        try:
-            self._interpreter.set_tensor(self._input_index, batch)
-            self._interpreter.invoke()
-            raw = self._interpreter.get_tensor(self._output_index)
-        except (RuntimeError, ValueError) as error:
-            raise failed(self._name, str(error)) from error
-        return probabilities(self._name, self._output, raw)
+        return probabilities(self._name, self._output, self._invoke(batch))
 
     def close(self) -> None:
         """Releases the interpreter."""
         self._interpreter = None
 
+    def _invoke(self, batch: Array) -> Array:
+        try:
+            self._interpreter.set_tensor(self._input_index, batch)
+            self._interpreter.invoke()
+            raw: Array = self._interpreter.get_tensor(self._output_index)
+        except (RuntimeError, ValueError) as error:
+            raise failed(self._name, str(error)) from error
+        return raw
 
-def _start(bundle: Bundle, threads: int) -> tuple[Any, int, int]:
+
+def _start(program: Program, threads: int) -> tuple[Any, int, int]:
     """An interpreter with its tensors allocated, and the indices of its input and output."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise no_engine(LITERT, str(error), INSTALL_LITERT) from error
     try:
-        interpreter = Interpreter(model_content=bundle.data, num_threads=threads)
+        interpreter = Interpreter(model_content=program.data, num_threads=threads)
         with _silent_first_start():
             interpreter.allocate_tensors()
         source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     except (RuntimeError, ValueError) as error:
-        raise failed(bundle.name, str(error)) from error
+        raise failed(program.name, str(error)) from error
     return interpreter, source["index"], target["index"]
 
 

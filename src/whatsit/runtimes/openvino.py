@@ -16,9 +16,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import Bundle
 from ..errors import ModelDamaged, ModelUnsupported, RuntimeUnavailable
-from .base import Array, failed, no_engine, probabilities
+from .base import Array, Program, failed, flat, no_engine, probabilities
 
 _ENGINE = "OpenVINO"
 _TELEMETRY = "openvino_telemetry"
@@ -26,35 +25,42 @@ _first_import = threading.Lock()
 
 
 class OpenVINORuntime:
-    """Runs a bundle with OpenVINO. Not safe for several threads at once: open one for each.
+    """Runs a program with OpenVINO. Not safe for several threads at once: open one for each.
 
     Floats are computed as float32, whatever the processor would rather do.
     """
 
     _precision = "f32"
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        self._name = bundle.name
-        self._output = bundle.output
-        self._request = _start(bundle, threads, self._precision)
+    def __init__(self, program: Program, threads: int = 1) -> None:
+        self._name = program.name
+        self._output = program.output
+        self._request = _start(program, threads, self._precision)
         self._input = self._request.get_input_tensor().data  # a view: what is written there is run
+
+    def raw(self, batch: Array) -> Array:
+        """The output tensor (1, C) for a batch (1, h, w, 3)."""
+        return flat(self._name, self._output, self._infer(batch), engine=_ENGINE)
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) for a batch (1, h, w, 3)."""
+        return probabilities(self._name, self._output, self._infer(batch), engine=_ENGINE)
+
+    def close(self) -> None:
+        """Releases the compiled model."""
+        self._request = self._input = None
+
+    def _infer(self, batch: Array) -> Array:
         # numpy would spread or convert what does not fit.
         if (batch.shape, batch.dtype) != (self._input.shape, self._input.dtype):
             raise _failed(self._name, f"its input takes no {batch.dtype} {list(batch.shape)}")
         self._input[...] = batch
         try:
             self._request.infer()
-            raw = self._request.get_output_tensor().data
+            raw: Array = self._request.get_output_tensor().data
         except RuntimeError as error:
             raise _failed(self._name, str(error)) from error
-        return probabilities(self._name, self._output, raw, engine=_ENGINE)
-
-    def close(self) -> None:
-        """Releases the compiled model."""
-        self._request = self._input = None
+        return raw
 
 
 class BFloat16OpenVINORuntime(OpenVINORuntime):
@@ -65,14 +71,14 @@ class BFloat16OpenVINORuntime(OpenVINORuntime):
 
     _precision = "bf16"
 
-    def __init__(self, bundle: Bundle, threads: int = 1) -> None:
+    def __init__(self, program: Program, threads: int = 1) -> None:
         if not has_bfloat16():
             raise RuntimeUnavailable(
                 "this processor does not compute in bfloat16",
                 expected="AVX512_BF16, AMX, or an ARM processor with BF16",
                 hint="the runtime 'openvino' computes in float32",
             )
-        super().__init__(bundle, threads)
+        super().__init__(program, threads)
 
 
 def has_bfloat16() -> bool:
@@ -80,7 +86,7 @@ def has_bfloat16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _start(bundle: Bundle, threads: int, precision: str) -> Any:
+def _start(program: Program, threads: int, precision: str) -> Any:
     """An infer request of the compiled model."""
     core = _core()
     settings = {
@@ -91,34 +97,34 @@ def _start(bundle: Bundle, threads: int, precision: str) -> Any:
         "ENABLE_CPU_PINNING": False,
     }
     try:
-        compiled = core.compile_model(_read(core, bundle), "CPU", settings)
+        compiled = core.compile_model(_read(core, program), "CPU", settings)
         edges = len(compiled.inputs), len(compiled.outputs)
         if edges != (1, 1):
-            raise _failed(bundle.name, f"it finds {edges[0]} inputs and {edges[1]} outputs")
+            raise _failed(program.name, f"it finds {edges[0]} inputs and {edges[1]} outputs")
         dtype = compiled.output().get_element_type().to_dtype()
         request = compiled.create_infer_request()
     except RuntimeError as error:
-        raise _failed(bundle.name, str(error)) from error
-    if dtype != bundle.output.dtype:
+        raise _failed(program.name, str(error)) from error
+    if dtype != program.output.dtype:
         raise ModelUnsupported(
-            f"{_ENGINE} gives {dtype} scores for model {bundle.name!r}",
-            expected=f"{bundle.output.dtype}, as the file says",
+            f"{_ENGINE} gives {dtype} scores for model {program.name!r}",
+            expected=f"{program.output.dtype}, as the file says",
             hint="the runtime 'litert' may run it",
         )
     return request
 
 
-def _read(core: Any, bundle: Bundle) -> Any:
+def _read(core: Any, program: Program) -> Any:
     """The model, not yet compiled. OpenVINO reads a .tflite only from a file of that name."""
     try:
         with tempfile.TemporaryDirectory(prefix="whatsit-", ignore_cleanup_errors=True) as folder:
             path = os.path.join(folder, "model.tflite")
             with open(path, "xb") as file:
-                file.write(bundle.data)
+                file.write(program.data)
             try:
                 return core.read_model(path)
             except RuntimeError as error:
-                raise _failed(bundle.name, str(error).replace(path, bundle.name)) from error
+                raise _failed(program.name, str(error).replace(path, program.name)) from error
     except OSError as error:
         raise RuntimeUnavailable(
             f"{_ENGINE} needs the model in a temporary file: {error.strerror or error}",

@@ -36,7 +36,7 @@ _EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE} | {
 }
 
 # Damaged; encrypted (RuntimeError); packed in a way that this Python lacks (NotImplementedError).
-_BROKEN = (
+BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
@@ -88,11 +88,11 @@ def unpack(file: IO[bytes], kind: Kind, *, member: str | None = None) -> Unpacke
     holds no model or several, UsageError for a `member` that is not there.
     """
     find = _Find(member)
-    try:
-        for name, size_bytes, content in (_zip if kind == "zip" else _tar)(file):
+    for name, size_bytes, content in members(file, kind):
+        try:
             _look_at(find, name, size_bytes, content)
-    except _BROKEN as error:
-        raise _broken(error) from error
+        except BROKEN as error:
+            raise _broken(error) from error
     if member is not None and find.models != [member]:
         names = ", ".join(sorted(find.names)[:20])
         raise UsageError(f"the archive holds no {member!r}", expected=f"one of {names}")
@@ -107,6 +107,22 @@ def unpack(file: IO[bytes], kind: Kind, *, member: str | None = None) -> Unpacke
     labels_name = _choose_labels(find.labels, find.models[0])
     labels = find.labels.get(labels_name)
     return Unpacked(find.models[0], find.model, labels_name, labels)
+
+
+def members(
+    file: IO[bytes], kind: Kind, *, most: int = _MAX_MEMBERS
+) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Name, size and content of each of at most `most` files, whose names stay below a folder.
+
+    Raises ModelDamaged and ModelUnsupported as `unpack` does; what is read of a content may raise
+    one of BROKEN.
+    """
+    try:
+        for name, size_bytes, content in (_zip if kind == "zip" else _tar)(file, most):
+            _check_name(name)
+            yield name, size_bytes, content
+    except BROKEN as error:
+        raise _broken(error) from error
 
 
 def _look_at(find: _Find, name: str, size_bytes: int, content: IO[bytes]) -> None:
@@ -159,11 +175,12 @@ def _check_name(name: str) -> None:
         raise _dangerous(f"it holds the path {name!r}, which leads out of its folder")
 
 
-def _zip(file: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes]]]:
-    packed_bytes = _check_directory(file)
+def _zip(file: IO[bytes], most: int) -> Iterator[tuple[str, int, IO[bytes]]]:
+    packed_bytes = _check_directory(file, most)
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
-        _check_bulk(len(entries), sum(entry.file_size for entry in entries), packed_bytes)
+        unpacked_bytes = sum(entry.file_size for entry in entries)
+        _check_bulk(len(entries), unpacked_bytes, packed_bytes, most)
         for entry in entries:
             _check_zip_entry(entry)
             if not entry.is_dir():
@@ -171,7 +188,7 @@ def _zip(file: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes]]]:
                     yield entry.orig_filename, entry.file_size, content
 
 
-def _check_directory(file: IO[bytes]) -> int:
+def _check_directory(file: IO[bytes], most: int) -> int:
     """Refuses a table of contents too long to be read, and returns the size of the file."""
     packed_bytes = file.seek(0, os.SEEK_END)
     file.seek(max(0, packed_bytes - 65_557))  # the last record, behind it a comment at most
@@ -181,8 +198,8 @@ def _check_directory(file: IO[bytes]) -> int:
     if place < 0 or len(record) < 22:
         raise _broken("its table of contents is missing")
     _, _, _, _, count, table_bytes, _, _ = struct.unpack("<4s4H2LH", record)
-    if count > _MAX_MEMBERS or table_bytes > _MAX_MEMBERS * 512:
-        raise _dangerous("it holds too many files", f"at most {_MAX_MEMBERS}")
+    if count > most or table_bytes > most * 512:
+        raise _dangerous("it holds too many files", f"at most {most}")
     file.seek(0)
     return packed_bytes
 
@@ -228,7 +245,7 @@ class _Counted:
         return data
 
 
-def _tar(file: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes]]]:
+def _tar(file: IO[bytes], most: int) -> Iterator[tuple[str, int, IO[bytes]]]:
     packed_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
     with gzip.GzipFile(fileobj=file, mode="rb") as stream:
@@ -237,7 +254,7 @@ def _tar(file: IO[bytes]) -> Iterator[tuple[str, int, IO[bytes]]]:
         # As a stream, so that each byte is unpacked once, and counted.
         with tarfile.open(fileobj=source, mode="r|", tarinfo=_Member) as archive:
             for count, member in enumerate(archive, 1):
-                _check_bulk(count, 0, packed_bytes)
+                _check_bulk(count, 0, packed_bytes, most)
                 _check_tar_member(member)
                 content = archive.extractfile(member)
                 if content is not None:
@@ -252,9 +269,11 @@ def _check_tar_member(member: tarfile.TarInfo) -> None:
     _check_name(member.name)
 
 
-def _check_bulk(members: int, unpacked_bytes: int, packed_bytes: int) -> None:
-    if members > _MAX_MEMBERS:
-        raise _dangerous("it holds too many files", f"at most {_MAX_MEMBERS}")
+def _check_bulk(
+    count: int, unpacked_bytes: int, packed_bytes: int, most: int = _MAX_MEMBERS
+) -> None:
+    if count > most:
+        raise _dangerous("it holds too many files", f"at most {most}")
     most_bytes = min(_MAX_UNPACKED_BYTES, _FREE_BYTES + _MAX_RATIO * packed_bytes)
     if unpacked_bytes > most_bytes:
         raise _dangerous(

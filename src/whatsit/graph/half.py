@@ -2,19 +2,14 @@
 prepares the graph.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph import (
-    GraphWriter,
-    Op,
-    Quantisation,
-    constant,
-    only_graph,
-    op_code,
-    tensor_name,
-)
 
-from whatsit._flatbuffer import read_model
+from .._flatbuffer import read_model
+from .read import Model, Op, Quantisation, Tensor, constant, only_graph, op_code, tensor_name
+from .write import GraphWriter
 
 # Smaller constants (biases, axes) are not worth a DEQUANTIZE each.
 _LEAST_VALUES = 4096
@@ -42,7 +37,7 @@ def float16_graph(model: bytes) -> bytes:
     )
 
 
-def _copy(source: schema.ModelT, tensor: schema.TensorT, writer: GraphWriter) -> int:
+def _copy(source: Model, tensor: Tensor, writer: GraphWriter) -> int:
     """Adds a tensor to the new graph, with the DEQUANTIZE that makes it where it is a large
     constant.
     """
@@ -59,7 +54,7 @@ def _copy(source: schema.ModelT, tensor: schema.TensorT, writer: GraphWriter) ->
     return real
 
 
-def _quantisation(tensor: schema.TensorT) -> Quantisation | None:
+def _quantisation(tensor: Tensor) -> Quantisation | None:
     params = tensor.quantization
     if params is None or params.scale is None or len(params.scale) == 0:
         return None

@@ -1,9 +1,14 @@
 """Scales: which real range the 256 steps of an int8 tensor should cover."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
-from graph import Quantisation
+from numpy.typing import NDArray
+
+from .read import Quantisation
 
 _BINS = 4096
 # Candidate ends of a range, as parts of the extremes seen. All below zero may go: a softmax does
@@ -15,7 +20,7 @@ _LEVELS = 255
 
 
 def activation_quantisation(
-    values: np.ndarray, low: float, high: float, weights: np.ndarray | None = None
+    values: NDArray[Any], low: float, high: float, weights: NDArray[Any] | None = None
 ) -> Quantisation:
     """The int8 quantisation of least mean squared error.
 
@@ -29,14 +34,15 @@ def activation_quantisation(
     return _affine(below, above)
 
 
-def softmax_weights(logits: np.ndarray) -> np.ndarray:
+def softmax_weights(logits: NDArray[Any]) -> NDArray[Any]:
     """How much an error in each logit [n, classes] matters: p (1 - p).
 
     That is the diagonal of the second derivative of the divergence between two softmaxes.
     """
     powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    shares: np.ndarray = powers / powers.sum(1, keepdims=True)
-    return shares * (1 - shares)
+    shares = powers / powers.sum(1, keepdims=True)
+    weights: NDArray[Any] = shares * (1 - shares)
+    return weights
 
 
 def _affine(low: float, high: float) -> Quantisation:
@@ -55,7 +61,7 @@ def rounded(scale: float) -> float:
 
 
 def _least_error(
-    shares: np.ndarray, centres: np.ndarray, low: float, high: float
+    shares: NDArray[Any], centres: NDArray[Any], low: float, high: float
 ) -> tuple[float, float]:
     """The ends (low, high) that minimise clipping error plus rounding error over a histogram."""
     lows = _LOW_PARTS * low if low < 0 else np.zeros(1)
@@ -70,14 +76,14 @@ def _least_error(
 
 
 def _clipped(
-    shares: np.ndarray, centres: np.ndarray, end: float, above: bool
+    shares: NDArray[Any], centres: NDArray[Any], end: float, above: bool
 ) -> tuple[float, float]:
     """Squared error of what lies beyond one end, and its share."""
     beyond = centres > end if above else centres < end
     return float(shares[beyond] @ (centres[beyond] - end) ** 2), float(shares[beyond].sum())
 
 
-def weight_scales(rows: np.ndarray, importance: np.ndarray) -> np.ndarray:
+def weight_scales(rows: NDArray[Any], importance: NDArray[Any]) -> NDArray[Any]:
     """One symmetric scale [outputs] for each row of weights [outputs, n], of least squared error.
 
     `importance` [outputs or 1, n] is the mean square of what each weight is multiplied with.
@@ -90,4 +96,5 @@ def weight_scales(rows: np.ndarray, importance: np.ndarray) -> np.ndarray:
         error = ((stored * scales[:, None] - rows) ** 2 * importance).sum(1)
         best = np.where(error < least, scales, best)
         least = np.minimum(error, least)
-    return best.astype(np.float32)
+    chosen: NDArray[np.float32] = best.astype(np.float32)
+    return chosen

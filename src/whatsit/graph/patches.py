@@ -2,35 +2,42 @@
 padding.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph import Operator
+from numpy.typing import NDArray
+
+from .read import Operator
 
 
 def some_windows(
-    values: np.ndarray, operator: Operator, kernel: tuple[int, int], count: int, number: int
-) -> np.ndarray:
+    values: NDArray[Any], operator: Operator, kernel: tuple[int, int], count: int, number: int
+) -> NDArray[Any]:
     """Up to `count` windows [n, kh, kw, C] of a map [h, w, C], spread evenly; others for each
     picture `number`.
     """
     options = operator.builtinOptions
     same = options.padding == schema.Padding.SAME
+    steps = options.dilationHFactor, options.dilationWFactor
     (size_y, before_y), (size_x, before_x) = (
-        _outputs(n, k, s, same)
-        for n, k, s in zip(
-            values.shape[:2], kernel, (options.strideH, options.strideW), strict=True
+        _outputs(n, (k - 1) * d + 1, s, same)
+        for n, k, s, d in zip(
+            values.shape[:2], kernel, (options.strideH, options.strideW), steps, strict=True
         )
     )
     flat = spread(size_y * size_x, count, number)
-    y = (flat // size_x * options.strideH - before_y)[:, None] + np.arange(kernel[0])  # [n, kh]
-    x = (flat % size_x * options.strideW - before_x)[:, None] + np.arange(kernel[1])  # [n, kw]
+    y = (flat // size_x * options.strideH - before_y)[:, None] + steps[0] * np.arange(kernel[0])
+    x = (flat % size_x * options.strideW - before_x)[:, None] + steps[1] * np.arange(kernel[1])
     inside = _within(y, values.shape[0])[:, :, None] & _within(x, values.shape[1])[:, None]
     y, x = np.clip(y, 0, values.shape[0] - 1), np.clip(x, 0, values.shape[1] - 1)
-    found: np.ndarray = values[y[:, :, None], x[:, None]] * inside[..., None]
+    found: NDArray[Any] = values[y[:, :, None], x[:, None]] * inside[..., None]
     return found
 
 
-def spread(total: int, count: int, number: int) -> np.ndarray:
+def spread(total: int, count: int, number: int) -> NDArray[Any]:
     """Up to `count` indices below `total`, evenly spread, from another start for each `number`."""
     count = min(count, total)
     # The golden ratio's fraction moves the start without ever settling into a pattern.
@@ -38,7 +45,7 @@ def spread(total: int, count: int, number: int) -> np.ndarray:
     return (start + np.arange(count) * total // count) % total
 
 
-def _within(indices: np.ndarray, size: int) -> np.ndarray:
+def _within(indices: NDArray[Any], size: int) -> NDArray[Any]:
     return (indices >= 0) & (indices < size)
 
 

@@ -7,24 +7,21 @@ output. A ReLU6 allows factors of one and more, up to the point where a channel'
 reaches 6: then min(6, s x) / s still is x for every value seen.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from graph import (
-    Op,
-    Operator,
-    computed_inputs,
-    constant,
-    inputs_of,
-    only_graph,
-    op_code,
-    set_constant,
-)
-from int8 import WEIGHTED
-from observe import Statistics
+from numpy.typing import NDArray
+
+from .observe import Statistics
+from .plan import WEIGHTED
+from .read import Model, Op, Operator, computed_inputs, constant, inputs_of, only_graph, op_code
+from .write import set_constant
 
 # Multiplying a channel of every input multiplies the output's: factors pass through. PAD adds
 # zeros.
@@ -55,7 +52,7 @@ class _Group:
     free: bool = True
 
 
-def equalise(model: schema.ModelT, seen: dict[int, Statistics]) -> dict[int, Statistics]:
+def equalise(model: Model, seen: dict[int, Statistics]) -> dict[int, Statistics]:
     """Rewrites the weights of a float model in place; returns the statistics of its tensors as they
     are now.
     """
@@ -75,7 +72,7 @@ def equalise(model: schema.ModelT, seen: dict[int, Statistics]) -> dict[int, Sta
     return after
 
 
-def _groups(model: schema.ModelT) -> list[_Group]:
+def _groups(model: Model) -> list[_Group]:
     graph = only_graph(model)
     parent = list(range(len(graph.tensors)))
 
@@ -97,7 +94,7 @@ def _groups(model: schema.ModelT) -> list[_Group]:
 
 
 def _register(
-    model: schema.ModelT, operator: Operator, groups: dict[int, _Group], root: Callable[[int], int]
+    model: Model, operator: Operator, groups: dict[int, _Group], root: Callable[[int], int]
 ) -> None:
     """Enters one operator into the groups of the tensors it reads and makes."""
     code = op_code(model, operator)
@@ -106,7 +103,11 @@ def _register(
     if code in WEIGHTED:
         made.producers.append(operator)
         made.free &= _activation(operator) in _SCALABLE
-        groups[root(int(operator.inputs[0]))].consumers.append(operator)
+        read = groups[root(int(operator.inputs[0]))]
+        read.consumers.append(operator)
+        source, weights = (only_graph(model).tensors[int(i)] for i in operator.inputs[:2])
+        # Else it flattens a map by itself: several of its columns read one channel.
+        read.free &= int(source.shape[-1]) == int(weights.shape[-1])
     elif code in _TYING:
         made.free &= _activation(operator) == _Activation.NONE
         made.free &= _constants_are_neutral(model, operator, code)
@@ -120,7 +121,7 @@ def _activation(operator: Operator) -> int:
     return int(getattr(operator.builtinOptions, "fusedActivationFunction", _Activation.NONE))
 
 
-def _constants_are_neutral(model: schema.ModelT, operator: Operator, code: int) -> bool:
+def _constants_are_neutral(model: Model, operator: Operator, code: int) -> bool:
     """Whether ADD has no constant side, PAD leaves channels alone, MEAN does not run over them."""
     graph = only_graph(model)
     if code == Op.ADD:
@@ -135,7 +136,7 @@ def _constants_are_neutral(model: schema.ModelT, operator: Operator, code: int) 
     return all(int(axis) % rank != rank - 1 for axis in values.ravel())
 
 
-def _best_factors(model: schema.ModelT, group: _Group, seen: dict[int, Statistics]) -> np.ndarray:
+def _best_factors(model: Model, group: _Group, seen: dict[int, Statistics]) -> NDArray[Any]:
     """The factors [C], of several strengths, that make the least noise in what reads the group."""
     reach = np.max([np.maximum(seen[i].high, -seen[i].low) for i in group.tensors], axis=0)
     reach = np.maximum(reach, reach.max() / _LARGEST_FACTOR)
@@ -147,7 +148,7 @@ def _best_factors(model: schema.ModelT, group: _Group, seen: dict[int, Statistic
 
 
 def _noise(
-    model: schema.ModelT, group: _Group, seen: dict[int, Statistics], factors: np.ndarray
+    model: Model, group: _Group, seen: dict[int, Statistics], factors: NDArray[Any]
 ) -> float:
     """Variance that rounding adds to the outputs of the group's readers, times twelve."""
     total = 0.0
@@ -167,21 +168,21 @@ def _noise(
     return total
 
 
-def _step(seen: Statistics, factors: np.ndarray) -> float:
+def _step(seen: Statistics, factors: NDArray[Any]) -> float:
     """The step of eight bits over what a tensor holds, leaving out one value in ten thousand."""
     values = seen.samples[::4] * factors.astype(np.float32)  # a quarter says as much
     low, high = np.quantile(values, (0.0001, 0.9999))
     return float(max(high, 0) - min(low, 0)) / 255
 
 
-def _rows(model: schema.ModelT, operator: Operator) -> np.ndarray:
+def _rows(model: Model, operator: Operator) -> NDArray[Any]:
     """Weights as [outputs or taps, input channels], float64."""
     weights = constant(model, only_graph(model).tensors[int(operator.inputs[1])])
     assert weights is not None
     return weights.reshape(-1, weights.shape[-1]).astype(np.float64)
 
 
-def _multiply_output(model: schema.ModelT, operator: Operator, factors: np.ndarray) -> None:
+def _multiply_output(model: Model, operator: Operator, factors: NDArray[Any]) -> None:
     tensors = only_graph(model).tensors
     weights, bias = (tensors[int(index)] for index in operator.inputs[1:3])
     values = constant(model, weights)
@@ -192,6 +193,6 @@ def _multiply_output(model: schema.ModelT, operator: Operator, factors: np.ndarr
     set_constant(model, bias, (constant(model, bias) * factors).astype(np.float32))
 
 
-def _divide_input(model: schema.ModelT, operator: Operator, factors: np.ndarray) -> None:
+def _divide_input(model: Model, operator: Operator, factors: NDArray[Any]) -> None:
     weights = only_graph(model).tensors[int(operator.inputs[1])]
     set_constant(model, weights, (constant(model, weights) / factors).astype(np.float32))

@@ -7,16 +7,21 @@ arXiv:2210.17323). Inputs after a ReLU are positive and alike, so that plain rou
 this removes most of that.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-from graph import Op, Operator, Quantisation, op_code
-from int8 import LayerWeights, Plan
-from observe import run_open
-from patches import some_windows
-from ranges import weight_scales
+from numpy.typing import NDArray
 
-from whatsit._flatbuffer import pack_model
+from .._flatbuffer import pack_model
+from .int8 import LayerWeights
+from .observe import run_open
+from .patches import some_windows
+from .plan import Plan
+from .ranges import weight_scales
+from .read import Op, Operator, Quantisation, op_code
 
 # Windows looked at in each map of each picture.
 _POSITIONS = 16
@@ -26,14 +31,14 @@ _DAMPING = 0.01
 _LARGEST_BIAS = 2**30
 
 
-def second_moments(plan: Plan, pictures: Sequence[np.ndarray]) -> dict[int, np.ndarray]:
+def second_moments(plan: Plan, pictures: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
     """How the inputs of each weighted layer vary together, by its output tensor: the mean of x xᵀ.
 
     [1, n, n] for a layer whose outputs read the same n inputs, [C, taps, taps] for a depthwise one.
     """
     operators = list(plan.weighted())
     sources = sorted({int(operator.inputs[0]) for operator in operators})
-    sums: dict[int, np.ndarray] = {}
+    sums: dict[int, NDArray[Any]] = {}
     for number, values in enumerate(run_open(pack_model(plan.model), sources, pictures)):
         maps = dict(zip(sources, values, strict=True))
         for operator in operators:
@@ -49,13 +54,13 @@ def second_moments(plan: Plan, pictures: Sequence[np.ndarray]) -> dict[int, np.n
     return {out: total.astype(np.float64) / len(pictures) for out, total in sums.items()}
 
 
-def _inputs(plan: Plan, operator: Operator, values: np.ndarray, number: int) -> np.ndarray:
+def _inputs(plan: Plan, operator: Operator, values: NDArray[Any], number: int) -> NDArray[Any]:
     """Some windows of a layer's input as [groups, windows, n]; one group, or one per channel if
     depthwise.
     """
     code = op_code(plan.model, operator)
     if code == Op.FULLY_CONNECTED:
-        return values[None]
+        return values.reshape(1, -1, plan.weights(operator).shape[-1])
     kernel = plan.weights(operator).shape[1:3]
     chosen = some_windows(values[0], operator, kernel, _POSITIONS, number)  # [windows, kh, kw, C]
     if code == Op.DEPTHWISE_CONV_2D:
@@ -65,7 +70,7 @@ def _inputs(plan: Plan, operator: Operator, values: np.ndarray, number: int) -> 
 
 
 def round_weights(
-    plan: Plan, quantisations: Mapping[int, Quantisation], moments: Mapping[int, np.ndarray]
+    plan: Plan, quantisations: Mapping[int, Quantisation], moments: Mapping[int, NDArray[Any]]
 ) -> dict[int, LayerWeights]:
     """The int8 weights of every weighted layer, by its output tensor."""
     return {
@@ -80,7 +85,7 @@ def round_weights(
 
 
 def _round_layer(
-    plan: Plan, operator: Operator, source: Quantisation, moment: np.ndarray
+    plan: Plan, operator: Operator, source: Quantisation, moment: NDArray[Any]
 ) -> LayerWeights:
     code, values = op_code(plan.model, operator), plan.weights(operator)
     axis = values.ndim - 1 if code == Op.DEPTHWISE_CONV_2D else 0
@@ -100,7 +105,7 @@ def _round_layer(
     return LayerWeights(np.ascontiguousarray(stored), scales, axis)
 
 
-def _scales(rows: np.ndarray, moment: np.ndarray, one: bool) -> np.ndarray:
+def _scales(rows: NDArray[Any], moment: NDArray[Any], one: bool) -> NDArray[Any]:
     """One scale per output [outputs]; all alike where there may be only one."""
     importance = np.diagonal(moment, axis1=1, axis2=2)  # [1 or outputs, n]
     if not one:
@@ -109,7 +114,7 @@ def _scales(rows: np.ndarray, moment: np.ndarray, one: bool) -> np.ndarray:
     return np.repeat(weight_scales(rows.reshape(1, -1), wide), len(rows))
 
 
-def _diffuse(rows: np.ndarray, moment: np.ndarray, scales: np.ndarray) -> np.ndarray:
+def _diffuse(rows: NDArray[Any], moment: NDArray[Any], scales: NDArray[Any]) -> NDArray[Any]:
     """Stored values [groups, outputs, n] for weights of that shape, moments [groups, n, n], scales
     [groups, outputs].
     """

@@ -1,0 +1,112 @@
+"""What was taught, on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import output
+from .summary import class_name, counted, interval, percent, print_table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..train.report import TrainingReport
+
+_SHOWN = 5
+_MOST_CLASSES = 12  # more are shown by their weakest
+
+
+def print_report(report: TrainingReport, path: str) -> None:
+    """How good the model at `path` is, what it was taught from, and how to go on."""
+    from rich.console import Console
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    taught = sum(report.pictures.values())
+    console.print(
+        f"{output.printable(path)}: {counted(len(report.pictures), 'class')}, taught to "
+        f"{output.printable(report.parent)} with {counted(taught, 'picture')}\n"
+    )
+    _print_accuracy(console, report)
+    size = f"{len(report.bundle.data) / 1e6:.1f} MB"
+    console.print(f"{'Size':<12} {size:>6}")
+    total = sum(report.seconds.values())
+    parts = ", ".join(f"{stage} {s:.1f}" for stage, s in report.seconds.items())
+    console.print(f"{'Time':<12} {total:5.1f} s ({parts})")
+    if report.evaluation is not None:
+        _print_classes(console, report)
+        _print_mistakes(console, report)
+    _print_left_out(console, report)
+    shown = output.printable(path)
+    console.print(
+        f"\nwhatsit -m {shown} photo.jpg        what is in a picture"
+        f"\nwhatsit models show {shown}         what is inside the file"
+        f"\nwhatsit benchmark {shown}           how fast it is here",
+        style="dim",
+    )
+
+
+def _print_accuracy(console: Console, report: TrainingReport) -> None:
+    rate = report.accuracy
+    console.print(
+        f"{'Top-1':<12} {percent(rate.value)} ({interval(rate.interval)}), "
+        f"{rate.hits} of {rate.total}",
+        style="bold",
+    )
+    console.print(f"{'on':<12}  {output.printable(report.accuracy_on)}")
+    if report.float_accuracy is not None:
+        count = len(report.flips)
+        answers = "the same answers" if count == 0 else f"{counted(count, 'answer')} differ"
+        answers += "s" if count == 1 else ""
+        console.print(
+            f"{'Float head':<12} {percent(report.float_accuracy.value)} before it was stored: "
+            f"{answers}"
+        )
+
+
+def _print_classes(console: Console, report: TrainingReport) -> None:
+    assert report.evaluation is not None
+    scores = [score for score in report.evaluation.per_class() if score.pictures]
+    scores.sort(key=lambda score: (score.recall.interval[1], score.index))
+    title = "Class"
+    if len(scores) > _MOST_CLASSES:
+        scores, title = scores[:_SHOWN], "Weakest classes"
+    rows = [
+        (
+            class_name(score.name),
+            str(report.pictures[score.name]),
+            f"{score.correct} of {score.pictures}",
+            f"{score.correct} of {score.answered}" if score.answered else "never given",
+        )
+        for score in scores
+    ]
+    print_table(
+        console,
+        (title, "taught with", "found (recall)", "right when given (precision)"),
+        rows,
+        numbers=3,
+    )
+
+
+def _print_mistakes(console: Console, report: TrainingReport) -> None:
+    assert report.evaluation is not None
+    names = report.evaluation.labels.names
+    worst = report.evaluation.mistakes()[:_SHOWN]
+    if worst:
+        console.print("\nSurest mistakes", style="bold")
+    for answer in worst:
+        index, score = answer.ranked[0]
+        console.print(
+            f"{percent(score)}  {class_name(names[index])} for {class_name(names[answer.truth])}"
+        )
+        console.print(f"         {output.printable(answer.path)}", style="dim")
+
+
+def _print_left_out(console: Console, report: TrainingReport) -> None:
+    if not report.left_out:
+        return
+    console.print(f"\nLeft out: {counted(len(report.left_out), 'picture')}", style="bold")
+    for row in report.left_out[:_SHOWN]:
+        console.print(f"  {output.printable(row.path)}", style="dim")
+        console.print(f"    {output.printable(row.reason)}")
+    if len(report.left_out) > _SHOWN:
+        console.print(f"  … and {len(report.left_out) - _SHOWN} more: --json lists them")

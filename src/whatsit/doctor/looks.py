@@ -1,0 +1,68 @@
+"""How a picture looks, small and grey: what near duplicates are found and confirmed by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import images, machine
+from ..errors import InputError
+
+SIDE = 64  # pixels of a look: a crop of it still has the 32 that a comparison takes
+
+# Pixels of the shorter side: pictures with fewer, such as scans of letters, differ in no details,
+# so that they are compared as a whole and called the same only if they are equal.
+LEAST_SIDE = 32
+
+Look: TypeAlias = "NDArray[np.uint8]"  # (SIDE, SIDE), the whole picture, stretched
+Progress = Callable[[int, int], None]  # (done, total)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The look of a picture, and whether the picture has details to compare."""
+
+    look: Look
+    detailed: bool
+
+
+def seen(source: images.ImageSource) -> Seen:
+    """The look of a picture, of which a JPEG is decoded no larger than needed.
+
+    Raises the InputError of a picture that cannot be read.
+    """
+    from PIL import Image
+
+    image = images.open_image(source, shrink=shrink)
+    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
+    return Seen(np.asarray(small), min(image.size) >= LEAST_SIDE)
+
+
+def see_all(
+    paths: Sequence[str], *, workers: int | None = None, progress: Progress | None = None
+) -> list[Seen | None]:
+    """The looks in the order of `paths`; None for a picture that cannot be read."""
+    found: list[Seen | None] = []
+    with ThreadPoolExecutor(workers or machine.cpu_count()) as pool:
+        for each in pool.map(_seen_or_none, paths):
+            found.append(each)
+            if progress is not None:
+                progress(len(found), len(paths))
+    return found
+
+
+def _seen_or_none(path: str) -> Seen | None:
+    try:
+        return seen(path)
+    except InputError:
+        return None
+
+
+def shrink(height: int, width: int) -> float:
+    """For images.open_image: how many pixels of a picture fall on one of its look, with reserve."""
+    return min(height, width) / (2 * SIDE)  # twice what is needed, so that reducing still smooths

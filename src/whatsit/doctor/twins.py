@@ -1,0 +1,185 @@
+"""Pictures that look the same, among many: candidates by their looks, confirmed one by one.
+
+Found are pictures that were resized, encoded again, made brighter, darker or of more contrast,
+coloured otherwise, mirrored, or cropped by up to a third of a side.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import overlay
+from .looks import Look, Seen
+from .neighbours import nearest, unit
+from .overlay import Fit
+
+Floats: TypeAlias = NDArray[np.float32]
+
+_NEIGHBOURS = 8  # of each picture, which are looked at
+_ALIKE = 0.6  # coarse likeness: neighbours below it have nothing in common
+_NEAR = 0.6  # cosine of embeddings, likewise
+# Windows that the other picture may be, as top, bottom, left and right: cropped on all sides, or
+# made square. The rest of the way is searched by `overlay`.
+_WINDOWS = (
+    (0.0, 1.0, 0.0, 1.0),
+    (0.08, 0.92, 0.08, 0.92),
+    (0.0, 1.0, 0.15, 0.85),
+    (0.15, 0.85, 0.0, 1.0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two pictures by their positions, the smaller first, that are one; how is in words."""
+
+    first: int
+    second: int
+    likeness: float  # at most 1
+    how: str
+
+
+def grouped(count: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """The number of the group of each of `count` pictures; groups are numbered as they appear."""
+    parents = list(range(count))
+
+    def root(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = parents[parents[place]]
+            place = parents[place]
+        return place
+
+    for first, second in pairs:
+        one, other = sorted((root(first), root(second)))
+        parents[other] = one
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(root(place), len(numbers)) for place in range(count)]
+
+
+def same_bytes(hashes: Sequence[str | None]) -> list[Pair]:
+    """Each file with the first that has the same bytes. None stands for a file without."""
+    return _equal(enumerate(hashes), "the same file")
+
+
+def same_looks(
+    seen: Mapping[int, Seen],
+    vectors: Floats | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Pair]:
+    """The pairs of `seen`, by position, that are one picture.
+
+    `vectors`, embeddings by position, add candidates that the looks alone might miss.
+    """
+    equal, looks = _distinct(seen)
+    places = sorted(looks)
+    if len(places) < 2:
+        return equal
+    wanted = by_looks(np.stack([looks[place] for place in places]))
+    if vectors is not None:
+        wanted |= by_vectors(vectors[places])
+    return equal + _confirmed(looks, ((places[a], places[b]) for a, b in wanted), progress)
+
+
+def confirmed(
+    seen: Mapping[int, Seen],
+    candidates: Iterable[tuple[int, int]],
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Pair]:
+    """The candidates, pairs of positions, that are one picture; those not `seen` are none."""
+    equal, looks = _distinct(seen)
+    original = {pair.second: pair.first for pair in equal}
+    pairs = {(original.get(one, one), original.get(two, two)) for one, two in candidates}
+    return equal + _confirmed(looks, pairs, progress)
+
+
+def _distinct(seen: Mapping[int, Seen]) -> tuple[list[Pair], dict[int, Look]]:
+    """The pairs whose looks are equal, and of the others the looks that have details.
+
+    Equal ones are taken out: there may be more of them than neighbours are asked for.
+    """
+    equal = _equal(
+        ((place, each.look.tobytes()) for place, each in sorted(seen.items())), "equal pixels"
+    )
+    copies = {pair.second for pair in equal}
+    return equal, {i: s.look for i, s in seen.items() if s.detailed and i not in copies}
+
+
+def _equal(keys: Iterable[tuple[int, str | bytes | None]], how: str) -> list[Pair]:
+    first: dict[str | bytes, int] = {}
+    found = []
+    for place, key in keys:
+        if key is not None and first.setdefault(key, place) != place:
+            found.append(Pair(first[key], place, 1.0, how))
+    return found
+
+
+def _confirmed(
+    looks: Mapping[int, Look],
+    candidates: Iterable[tuple[int, int]],
+    progress: Callable[[int, int], None] | None,
+) -> list[Pair]:
+    wanted: dict[int, list[int]] = defaultdict(list)
+    for one, other in sorted(candidates):
+        if one != other and one in looks and other in looks:  # either may be a part of the other
+            wanted[one].append(other)
+            wanted[other].append(one)
+    found: dict[tuple[int, int], Fit] = {}
+    for done, (one, others) in enumerate(sorted(wanted.items()), 1):
+        open_pairs = [other for other in others if (other, one) not in found]
+        for other, fit in _fits(looks, one, open_pairs):
+            found[one, other] = fit
+        if progress is not None:
+            progress(done, len(wanted))
+    return [
+        Pair(min(pair), max(pair), round(min(fit.detail, fit.light), 4), _words(fit))
+        for pair, fit in found.items()
+    ]
+
+
+def by_looks(looks: NDArray[np.uint8]) -> set[tuple[int, int]]:
+    """Candidates, the smaller position first: each picture's nearest, as it is and mirrored."""
+    whole = overlay.coarse(looks)
+    views = [overlay.coarse(looks, window) for window in _WINDOWS]
+    views += [overlay.coarse(looks[:, :, ::-1], window) for window in _WINDOWS]
+    return _pairs(views, whole, _ALIKE)
+
+
+def by_vectors(vectors: Floats) -> set[tuple[int, int]]:
+    """Candidates by embeddings (N, D); a row that is 0 or not finite has none."""
+    rows = unit(vectors)
+    return _pairs([rows], rows, _NEAR)
+
+
+def _pairs(views: Sequence[Floats], whole: Floats, least: float) -> set[tuple[int, int]]:
+    """The pairs of each row of any view with its nearest rows of `whole`, the smaller first."""
+    if len(whole) < 2:
+        return set()
+    near, scores = nearest(views, whole, _NEIGHBOURS)
+    return {
+        (min(int(row), int(near[row, place])), max(int(row), int(near[row, place])))
+        for row, place in np.argwhere(scores >= least)
+    }
+
+
+def _fits(looks: Mapping[int, Look], one: int, others: Sequence[int]) -> Iterator[tuple[int, Fit]]:
+    """Those of `others` that are picture `one`, or a part of it."""
+    if not others:
+        return
+    stacked = np.stack([looks[other] for other in others])
+    for other, fit in zip(others, overlay.fits(looks[one], stacked), strict=True):
+        if fit is not None and fit.same:
+            yield other, fit
+
+
+def _words(fit: Fit) -> str:
+    how = ["mirrored"] if fit.mirrored else []
+    if fit.kept < 0.97:
+        how.append(f"cropped to {100 * fit.kept:.0f} %")
+    if fit.light < 0.98:
+        how.append("with other light or colours")
+    return "the same picture" + (", " + ", ".join(how) if how else ", saved again or resized")

@@ -1,0 +1,217 @@
+"""Pictures as vectors: what a model computes of them before it decides on a class.
+
+Pictures that a model finds alike have embeddings that are near each other. They are all that
+`train` and the data set doctor need of a picture, so each is computed once and kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import queue
+import stat
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import images, machine, zoo
+from . import preprocess as preprocessing
+from ._vectors import VectorCache
+from .bundle import Bundle, OutputSpec
+from .classifier import open_bundle
+from .errors import InputError, UsageError
+from .graph.head import embedding_graph, find_head
+from .runtimes import Graph, open_runtime
+from .runtimes.base import Runtime, input_tensor
+
+Floats = NDArray[np.float32]
+Progress = Callable[[int, int], None]  # (done, total)
+
+_FORMAT = 1  # of what is kept; another one is another key
+_MAX_WORKERS = 1024
+_MAX_HASHED_BYTES = 1 << 30  # what images refuses to read as a stream
+_SAME_ENGINES = ("litert", "isolated")  # the same kernels, in this process or in another
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The vectors (N, D) of N pictures, in their order; a row of NaN for one that failed.
+
+    `failures` are the errors of those, by row. `problem` says why the vectors could not be kept
+    for the next time, if so.
+    """
+
+    vectors: Floats = field(repr=False)
+    failures: Mapping[int, InputError]
+    problem: str = ""
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+
+def embed(
+    model: Bundle | str | os.PathLike[str] | None,
+    pictures: Sequence[str | os.PathLike[str]],
+    *,
+    workers: int | None = None,
+    runtime: str | None = None,
+    keep: bool = True,
+    progress: Progress | None = None,
+) -> Embeddings:
+    """The embeddings of the pictures at these paths, by a bundle, or the model that `load` takes.
+
+    `workers` pictures (default: the cores) are decoded and run at the same time. `runtime` names
+    the engine (default: `litert` for a built-in model, `isolated` for any other). Embeddings are
+    kept in the cache folder by the content of each file, unless `keep` is False, so that they are
+    computed once; `progress(done, total)` is called on the way. Raises ModelUnsupported for a model
+    without an embedding, and ModelError if it fails.
+    """
+    if isinstance(pictures, (str, bytes, os.PathLike)):
+        raise UsageError(f"a lone {type(pictures).__name__} for many pictures", expected="a list")
+    workers = machine.cpu_count() if workers is None else workers
+    if not 1 <= workers <= _MAX_WORKERS:
+        raise UsageError(f"{workers} workers", expected=f"a number from 1 to {_MAX_WORKERS}")
+    bundle = model if isinstance(model, Bundle) else open_bundle(model)
+    engine = runtime or ("litert" if zoo.is_builtin(bundle) else "isolated")
+    width = find_head(bundle).width
+    vectors = np.full((len(pictures), width), np.nan, np.float32)
+    failures: dict[int, InputError] = {}
+    cache = VectorCache(_key(bundle, engine), width) if keep else None
+    with contextlib.closing(_Backbone(bundle, engine, width, cache)) as backbone:
+        results = _overlapped(backbone, [os.fspath(path) for path in pictures], workers)
+        for row, result in enumerate(results):
+            if isinstance(result, InputError):
+                failures[row] = result
+            else:
+                vectors[row] = result
+            if progress is not None:
+                progress(row + 1, len(pictures))
+    return Embeddings(vectors, failures, cache.problem if cache is not None else "")
+
+
+class _Backbone:
+    """A bundle up to its embedding, for several threads at once: each borrows an engine."""
+
+    def __init__(self, bundle: Bundle, engine: str, width: int, cache: VectorCache | None) -> None:
+        self._bundle = bundle
+        self._engine = engine
+        self._graph: Graph | None = None
+        self._width = width
+        self._cache = cache
+        self._idle: queue.SimpleQueue[Runtime] = queue.SimpleQueue()
+        self._opened: list[Runtime] = []
+
+    def prepare(self) -> None:
+        """Cuts the graph, once, before there are several threads."""
+        output = OutputSpec("float32", self._width)
+        self._graph = Graph(self._bundle.name, embedding_graph(self._bundle), output)
+
+    def known(self, path: str) -> tuple[bytes | None, Floats | None]:
+        """The SHA-256 of a file, None if it is not to be kept, and its embedding, if it was."""
+        digest = _digest(path) if self._cache is not None else None
+        if digest is None or self._cache is None:
+            return None, None
+        return digest, self._cache.get(digest)
+
+    def vector(self, path: str) -> Floats | InputError:
+        """The embedding (D,) of one picture, or what is wrong with it."""
+        try:
+            batch = _batch(self._bundle, path)
+        except InputError as error:
+            error.__traceback__ = None  # its frames would keep the picture alive
+            return error
+        runtime = self._borrow()
+        vector: Floats = runtime.raw(batch)[0]  # (1, D) → (D,)
+        self._idle.put(runtime)  # not after an error: it may be in any state
+        return vector
+
+    def add(self, digest: bytes | None, vector: Floats) -> None:
+        """Keeps an embedding for the next time."""
+        if digest is not None and self._cache is not None:
+            self._cache.add(digest, vector)
+
+    def close(self) -> None:
+        """Releases the engines and closes the cache."""
+        for runtime in self._opened:
+            runtime.close()
+        if self._cache is not None:
+            self._cache.close()
+
+    def _borrow(self) -> Runtime:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            assert self._graph is not None
+            runtime = open_runtime(self._graph, self._engine, threads=1)
+            self._opened.append(runtime)
+            return runtime
+
+
+def _overlapped(
+    backbone: _Backbone, paths: list[str], workers: int
+) -> Iterator[Floats | InputError]:
+    """An embedding or an error for each path, in order. One thread each: that is the most a second.
+
+    All are looked up first, since a run where nothing is missing then needs no engine.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="whatsit")
+    try:
+        lookups = list(pool.map(backbone.known, paths))
+        pending: dict[int, Future[Floats | InputError]] = {}
+        if any(vector is None for _, vector in lookups):
+            backbone.prepare()
+        for row, (path, (_, vector)) in enumerate(zip(paths, lookups, strict=True)):
+            if vector is None:
+                pending[row] = pool.submit(backbone.vector, path)
+        for row, (digest, vector) in enumerate(lookups):
+            if vector is not None:
+                yield vector
+                continue
+            result = pending.pop(row).result()
+            if not isinstance(result, InputError):
+                backbone.add(digest, result)
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _batch(bundle: Bundle, path: str) -> NDArray[np.generic]:
+    """The input tensor (1, h, w, 3) of the picture at `path`, as a classifier makes it."""
+    target = (bundle.input.height, bundle.input.width)
+    image = images.open_image(
+        path, shrink=lambda height, width: bundle.preprocess.shrink((height, width), target)
+    )
+    pixels = preprocessing.run(bundle.preprocess, image, target, within=images.covered(image))
+    return input_tensor(bundle.input, pixels)
+
+
+def _digest(path: str) -> bytes | None:
+    """The SHA-256 of a file; None where opening it as a picture will say what is wrong."""
+    try:
+        about = os.stat(path)
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_HASHED_BYTES:
+            return None
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).digest()
+    except (OSError, ValueError):
+        return None
+
+
+def _key(bundle: Bundle, engine: str) -> str:
+    """Names all that decides an embedding, besides the picture."""
+    facts = machine.facts()
+    engine = _SAME_ENGINES[0] if engine in _SAME_ENGINES else engine
+    parts = (
+        _FORMAT,
+        bundle.sha256,
+        str(bundle.preprocess),
+        engine,
+        facts["cpu"],
+        facts["versions"],
+    )
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

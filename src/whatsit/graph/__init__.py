@@ -1,0 +1,13 @@
+"""A bundle's graph, read and changed: its embedding, and a new head in place of the last layer.
+
+Nothing here runs a graph; that is what `runtimes` are for.
+"""
+
+from __future__ import annotations
+
+from .graft import graft as graft
+from .head import Head as Head
+from .head import Layer as Layer
+from .head import embedding_graph as embedding_graph
+from .head import find_head as find_head
+from .head import last_layer as last_layer

@@ -1,0 +1,185 @@
+"""Pictures become vectors, vectors become a layer: what is learned, and what is held out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..bundle import Bundle
+from ..doctor import groups as alike
+from ..embedding import Embeddings, embed
+from ..errors import DatasetError
+from ..splits import split
+from .few import fit_few
+from .head import fit_head
+from .making import Lesson, Progress, Told
+from .pictures import Material, check_counts
+from .report import LeftOut
+
+HELD_OUT = 0.2  # of the pictures, to measure with, where no others are given
+# Below it a fifth is no more than two pictures of a class: nothing to measure with.
+FEW = 10
+
+
+def prepared(
+    parent: Bundle,
+    found: Material,
+    held: Material | None,
+    *,
+    few_shot: bool,
+    seed: int,
+    workers: int | None,
+    progress: Progress | None,
+    told: Told,
+) -> Lesson:
+    """The layer for the classes of `found`, and the pictures to measure it with.
+
+    Raises DatasetError where too few pictures can be read.
+    """
+    told.add(*found.dataset.notes)
+    start = time.perf_counter()
+    seen = _Seen.of(parent, found, held, workers, progress, told)
+    embedded = time.perf_counter()
+    few = few_shot or _is_few(seen.found, told)
+    groups = seen.groups(workers) if held is not None or not few else []
+    learned, tested = _parted(seen, groups, few=few, seed=seed)
+    check_counts(seen.found.only(learned), seen.left_out)
+    lesson, vectors = seen.found.only(learned), seen.vectors[learned]
+    if few:
+        fit = fit_few(vectors, lesson.classes)
+    else:
+        own = [groups[row] for row in learned]
+        fit = fit_head(vectors, lesson.classes, groups=own, seed=seed, workers=workers)
+    if held is None:
+        asked, asked_vectors = seen.found.only(tested), seen.vectors[tested]
+    else:
+        asked, asked_vectors = seen.held, seen.held_vectors
+    return Lesson(
+        parent=parent,
+        name=_model_name(found),
+        learned=lesson,
+        vectors=vectors,
+        held=asked if len(asked.classes) else None,
+        held_vectors=asked_vectors,
+        measured_on=_measured_on(found, held, few=few),
+        fit=fit,
+        split=_split_record(lesson, asked, seed, None if held is None else held.dataset.name),
+        left_out=tuple(seen.left_out),
+        seconds={"embed": embedded - start, "fit": time.perf_counter() - embedded},
+    )
+
+
+class _Seen:
+    """The pictures that can be read, with their vectors, and those that are left out."""
+
+    def __init__(
+        self, found: Material, held: Material, embeddings: Embeddings, left_out: list[LeftOut]
+    ) -> None:
+        count = len(found.classes)
+        good = [row for row in range(count) if row not in embeddings.failures]
+        others = [row for row in range(len(held.classes)) if row + count not in embeddings.failures]
+        self.found, self.vectors = found.only(good), embeddings.vectors[:count][good]
+        self.held, self.held_vectors = held.only(others), embeddings.vectors[count:][others]
+        self.left_out = left_out
+
+    @classmethod
+    def of(
+        cls,
+        parent: Bundle,
+        found: Material,
+        held: Material | None,
+        workers: int | None,
+        progress: Progress | None,
+        told: Told,
+    ) -> _Seen:
+        """Embeds all pictures in one go. Raises DatasetError if a class has too few good ones."""
+        held = held or found.only([])
+        paths = [*found.paths, *held.paths]
+        step = None if progress is None else (lambda done, n: progress("Reading", done, n))
+        embeddings = embed(parent, paths, workers=workers, progress=step)
+        if embeddings.problem:
+            told.add(f"the embeddings could not be kept: {embeddings.problem}")
+        left_out = [
+            LeftOut(paths[row], error.message) for row, error in sorted(embeddings.failures.items())
+        ]
+        seen = cls(found, held, embeddings, left_out)
+        check_counts(seen.found, left_out)
+        if held.classes and not seen.held.classes:
+            raise DatasetError(f"none of the {len(held.classes)} pictures to measure with is one")
+        return seen
+
+    def groups(self, workers: int | None) -> list[int]:
+        """Equal numbers for pictures that look the same; those to measure with come last."""
+        paths = [*self.found.paths, *self.held.paths]
+        vectors = np.concatenate([self.vectors, self.held_vectors])
+        return alike(paths, vectors=vectors, workers=workers)
+
+
+def _is_few(found: Material, told: Told) -> bool:
+    usual = statistics.median(found.counts().values())
+    if usual >= FEW:
+        return False
+    told.add(
+        f"most classes have fewer than {FEW} pictures: all are learned from, in closed form, and "
+        "each in turn is left out to measure (as with --few-shot)"
+    )
+    return True
+
+
+def _parted(
+    seen: _Seen, groups: Sequence[int], *, few: bool, seed: int
+) -> tuple[list[int], list[int]]:
+    """Rows of `seen.found` to learn from and to measure with; a copy of the latter is neither."""
+    count = len(seen.found.classes)
+    if seen.held.classes:
+        taken = dict(zip(groups[count:], seen.held.paths, strict=True))
+        for row in range(count):
+            if groups[row] in taken:
+                reason = f"it looks like {taken[groups[row]]!r}, which is measured with"
+                seen.left_out.append(LeftOut(seen.found.paths[row], reason))
+        return [row for row in range(count) if groups[row] not in taken], []
+    if few:
+        return list(range(count)), []
+    labels = [seen.found.names[index] for index in seen.found.classes]
+    parts = split(labels, groups, fractions=(1 - HELD_OUT, 0.0, HELD_OUT), seed=seed)
+    return list(parts.train), list(parts.test)
+
+
+def _measured_on(found: Material, held: Material | None, *, few: bool) -> str:
+    if held is not None:
+        return held.dataset.name
+    return f"{found.dataset.name}, {'each picture left out in turn' if few else 'held out'}"
+
+
+def _split_record(
+    learned: Material, held: Material, seed: int, held_name: str | None
+) -> dict[str, Any]:
+    """What the bundle says of the parts, from which anybody can see whether theirs are the same."""
+    return {
+        "seed": seed,
+        "data_set": learned.dataset.name,
+        "held_out_of": held_name or learned.dataset.name,
+        "train": {"pictures": len(learned.classes), "sha256": _list_sha256(learned)},
+        "test": {"pictures": len(held.classes), "sha256": _list_sha256(held)},
+    }
+
+
+def _list_sha256(part: Material) -> str:
+    """Of the paths below the data set's folder, with / between parts, and the class of each."""
+    start = os.path.join(part.dataset.root, "")
+    lines = sorted(
+        f"{row.path.removeprefix(start).replace(os.sep, '/')}\0{row.label}\n"
+        for row in part.dataset.rows
+    )
+    return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _model_name(found: Material) -> str:
+    """The data set's, without the name of a part: flowers/train is flowers."""
+    return found.dataset.name.split("/")[0] or "taught"

@@ -1,0 +1,221 @@
+"""Makes the bundle of a lesson, measures it on pictures it never saw, and writes it down."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import zoo
+from ..bundle import Bundle
+from ..classifier import Classifier
+from ..errors import UsageError, WhatsitError
+from ..evaluate import evaluate
+from ..evaluation import Evaluation
+from ..graph.graft import graft
+from ..labels import Labels
+from ..measures import Rate
+from .head import Floats, HeadFit
+from .memory import Memory
+from .pictures import Material
+from .report import Flip, LeftOut, TrainingReport
+
+Progress = Callable[[str, int, int], None]  # (what is done, done, total)
+
+
+class Told:
+    """Notes for a person, told as they come and kept for the report."""
+
+    def __init__(self, tell: Callable[[str], None] | None) -> None:
+        self._tell = tell
+        self.notes: list[str] = []
+
+    def add(self, *texts: str) -> None:
+        """Adds notes."""
+        for text in texts:
+            self.notes.append(text)
+            if self._tell is not None:
+                self._tell(text)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a bundle is made of: a parent, a layer, what it was fitted to, what it is measured on.
+
+    `vectors` and `held_vectors` are the embeddings of `learned` and `held`, in their order.
+    `measured_on` says what the accuracy is of, also where nothing is held.
+    `memory` is what is kept to add classes; by default that of `vectors`.
+    """
+
+    parent: Bundle = field(repr=False)
+    name: str
+    learned: Material = field(repr=False)
+    vectors: Floats = field(repr=False)
+    held: Material | None = field(repr=False)
+    held_vectors: Floats = field(repr=False)
+    measured_on: str
+    fit: HeadFit
+    split: Mapping[str, Any]
+    left_out: tuple[LeftOut, ...]
+    seconds: dict[str, float]
+    memory: Memory | None = field(default=None, repr=False)
+
+    def pictures(self) -> dict[str, int]:
+        """How many pictures each class was taught from, now or before."""
+        if self.memory is None:
+            return self.learned.counts()
+        return dict(zip(self.learned.names, self.memory.pictures, strict=True))
+
+    def recipe(self) -> dict[str, Any]:
+        """How the layer was fitted, for the record."""
+        score = self.fit.score
+        return {
+            "method": "head",
+            "rule": self.fit.rule,
+            "strength": self.fit.strength,
+            "chosen_on": self.fit.judged,
+            "log_loss": None if score is None else round(score.loss, 4),
+        }
+
+
+def made(
+    lesson: Lesson, *, remember: bool, workers: int | None, progress: Progress | None, told: Told
+) -> TrainingReport:
+    """The bundle of a lesson, measured."""
+    start = time.perf_counter()
+    memory = lesson.memory
+    if remember and memory is None:
+        memory = Memory.of(lesson.vectors, np.asarray(lesson.learned.classes, np.int64))
+    facts: dict[str, Any] = {"split": dict(lesson.split), "recipe": lesson.recipe()}
+    if remember and memory is not None:
+        facts["memory"] = memory.to_json()
+    draft = _grafted(lesson, facts)
+    stored = time.perf_counter()
+    evaluation = _measured(lesson, draft, workers, progress)
+    accuracy, on = _accuracy(lesson, evaluation)
+    bundle = _grafted(lesson, {**facts, "accuracy": [_accuracy_row(accuracy, on, evaluation)]})
+    if evaluation is not None:  # the same graph, in its final file
+        evaluation = replace(evaluation, model_sha256=bundle.sha256, model_bytes=len(bundle.data))
+    done = time.perf_counter()
+    return TrainingReport(
+        bundle=bundle,
+        method="head",
+        parent=lesson.parent.name,
+        pictures=lesson.pictures(),
+        accuracy=accuracy,
+        accuracy_on=on,
+        evaluation=evaluation,
+        float_accuracy=_float_accuracy(lesson),
+        flips=() if evaluation is None else _flips(lesson, evaluation),
+        split=lesson.split,
+        recipe=lesson.recipe(),
+        left_out=lesson.left_out,
+        notes=tuple(told.notes),
+        seconds={**lesson.seconds, "store": stored - start, "measure": done - stored},
+    )
+
+
+def check_output(path: str | os.PathLike[str], force: bool) -> None:
+    """Raises WhatsitError, before the long work, where no file can be written or one would go."""
+    target = Path(path)
+    if target.suffix != ".tflite":
+        raise UsageError(
+            f"the output {os.fspath(path)!r}", expected="a file name that ends in .tflite"
+        )
+    if target.is_dir() or not target.parent.is_dir() or not os.access(target.parent, os.W_OK):
+        raise WhatsitError(
+            f"cannot write {os.fspath(path)!r}",
+            expected="a file in a folder that is there and can be written to",
+        )
+    if target.exists() and not force:
+        raise UsageError(f"{os.fspath(path)!r} is there already", hint="--force replaces it")
+
+
+def put(bundle: Bundle, path: str | os.PathLike[str]) -> None:
+    """Writes the bundle whole or not at all."""
+    bundle.write(path)
+
+
+def _grafted(lesson: Lesson, facts: Mapping[str, Any]) -> Bundle:
+    names = lesson.learned.names
+    memory = lesson.memory
+    seen = lesson.vectors
+    if memory is not None:  # the classes that were there before count too
+        seen = np.concatenate([memory.vectors(), seen])
+    return graft(
+        lesson.parent,
+        lesson.fit.weights,
+        lesson.fit.bias,
+        Labels(names),
+        name=lesson.name,
+        logits=lesson.fit.logits(seen),
+        facts=facts,
+        description=f"{lesson.name}: {len(names)} classes, taught to {lesson.parent.name}",
+    )
+
+
+def _measured(
+    lesson: Lesson, bundle: Bundle, workers: int | None, progress: Progress | None
+) -> Evaluation | None:
+    """The answers of the bundle itself to the pictures that were held out."""
+    if lesson.held is None:
+        return None
+    step = None if progress is None else (lambda done, n: progress("Measuring", done, n))
+    dataset = replace(lesson.held.dataset, name=lesson.measured_on)
+    # Only numbers were put into a parent that is trusted.
+    runtime = "litert" if zoo.is_builtin(lesson.parent) else None
+    with Classifier(bundle, runtime=runtime) as classifier:
+        return evaluate(
+            classifier,
+            dataset,
+            labels_by="name",
+            workers=workers,
+            ks=(1, 5) if len(lesson.learned.names) > 5 else (1,),
+            resume=False,
+            progress=step,
+        )
+
+
+def _accuracy(lesson: Lesson, evaluation: Evaluation | None) -> tuple[Rate, str]:
+    if evaluation is not None:
+        return evaluation.top(1), lesson.measured_on
+    score, judged = lesson.fit.score, lesson.fit.judged
+    assert score is not None  # without pictures held out each is left out in turn
+    return Rate(round(score.accuracy * judged), judged), lesson.measured_on
+
+
+def _accuracy_row(accuracy: Rate, on: str, evaluation: Evaluation | None) -> dict[str, Any]:
+    """As in the record of the built-in models: shares in percent, Wilson's 95 % intervals."""
+    rates = {"top1": accuracy}
+    if evaluation is not None and 5 in evaluation.ks:
+        rates["top5"] = evaluation.top(5)
+    row: dict[str, Any] = {"data_set": on, "pictures": accuracy.total}
+    for name, rate in rates.items():
+        row[name] = round(100 * rate.value, 2)
+        row[f"{name}_interval"] = [round(100 * bound, 2) for bound in rate.interval]
+    return row
+
+
+def _float_accuracy(lesson: Lesson) -> Rate | None:
+    if lesson.held is None:
+        return None
+    best = lesson.fit.logits(lesson.held_vectors).argmax(axis=1)
+    return Rate(int((best == np.asarray(lesson.held.classes)).sum()), len(best))
+
+
+def _flips(lesson: Lesson, evaluation: Evaluation) -> tuple[Flip, ...]:
+    """Where storing the layer as the parent stores its own has changed the answer."""
+    assert lesson.held is not None
+    best = lesson.fit.logits(lesson.held_vectors).argmax(axis=1)
+    given = {answer.path: answer.ranked[0][0] for answer in evaluation.answers}
+    names = lesson.learned.names
+    return tuple(
+        Flip(path, names[truth], names[index], names[given[path]])
+        for path, truth, index in zip(lesson.held.paths, lesson.held.classes, best, strict=True)
+        if path in given and given[path] != index
+    )

@@ -1,0 +1,86 @@
+"""What teaching gave: the model, how good it is, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..bundle import Bundle
+from ..evaluation import Evaluation
+from ..measures import Rate
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A picture that was not used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A held-out picture that float weights and the finished model see differently; class names."""
+
+    path: str
+    truth: str
+    float_answer: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """A taught bundle and what is known of it.
+
+    `accuracy` is of the finished model on the pictures of `accuracy_on`, which it was not taught
+    from; `evaluation` holds each answer to them, or is None where there were too few pictures to
+    hold any out. `float_accuracy` is that of the same head before it was stored as the model's
+    last layer is. `pictures` counts those that were learned from, by class.
+    """
+
+    bundle: Bundle
+    method: str
+    parent: str
+    pictures: Mapping[str, int]
+    accuracy: Rate
+    accuracy_on: str
+    evaluation: Evaluation | None = field(repr=False)
+    float_accuracy: Rate | None
+    flips: tuple[Flip, ...] = field(repr=False)
+    split: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    left_out: tuple[LeftOut, ...] = field(repr=False)
+    notes: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `whatsit train --json` prints."""
+        return {
+            "model": self.bundle.name,
+            "sha256": self.bundle.sha256,
+            "bytes": len(self.bundle.data),
+            "method": self.method,
+            "parent": self.parent,
+            "classes": dict(self.pictures),
+            "accuracy": self.accuracy.to_json(),
+            "accuracy_on": self.accuracy_on,
+            "float_accuracy": None
+            if self.float_accuracy is None
+            else self.float_accuracy.to_json(),
+            "flips": [
+                {
+                    "path": flip.path,
+                    "truth": flip.truth,
+                    "float": flip.float_answer,
+                    "model": flip.answer,
+                }
+                for flip in self.flips
+            ],
+            "split": dict(self.split),
+            "recipe": dict(self.recipe),
+            "left_out": [{"path": row.path, "reason": row.reason} for row in self.left_out],
+            "notes": list(self.notes),
+            "seconds": {stage: round(s, 3) for stage, s in self.seconds.items()},
+            "evaluation": None if self.evaluation is None else self.evaluation.to_json(),
+        }

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import make_models
+import numpy as np
+import pytest
+
+from whatsit import (
+    Bundle,
+    ImageNotFound,
+    ImageUnreadable,
+    ModelUnsupported,
+    UsageError,
+    embed,
+    embedding,
+    zoo,
+)
+from whatsit.classifier import load
+from whatsit.graph.head import last_layer
+
+MODEL = "mobilenet-v2-int8"
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, cat: Path, coffee: Path) -> list[Path]:
+    copies = [tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"]
+    for source, copy in zip((cat, coffee, cat), copies, strict=True):
+        shutil.copy(source, copy)
+    return copies
+
+
+def test_the_last_layer_makes_the_models_answers_of_them(pictures: list[Path]) -> None:
+    """The independent oracle: the model's own classes, from its own last layer."""
+    bundle = zoo.open_builtin(MODEL)
+    layer = last_layer(bundle)
+    vectors = embed(bundle, pictures).vectors
+    best = (vectors @ layer.weights.T + layer.bias).argmax(axis=1)
+    with load(MODEL) as model:
+        answers = [model.classify(path).predictions[0].index for path in pictures]
+    assert best.tolist() == answers
+    assert vectors.dtype == np.float32
+    assert np.array_equal(vectors[0], vectors[2])
+
+
+def test_the_number_of_workers_changes_nothing(pictures: list[Path]) -> None:
+    one = embed(MODEL, pictures, workers=1, keep=False)
+    three = embed(MODEL, pictures, workers=3, keep=False)
+    assert np.array_equal(one.vectors, three.vectors)
+
+
+def test_a_process_of_its_own_gives_the_same(pictures: list[Path]) -> None:
+    here = embed(MODEL, pictures, keep=False)
+    there = embed(MODEL, pictures, runtime="isolated", keep=False)
+    assert np.array_equal(here.vectors, there.vectors)
+
+
+def test_bad_pictures_are_rows_of_nan(pictures: list[Path], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    found = embed(MODEL, [pictures[0], broken, tmp_path / "none.png", pictures[1]])
+    assert list(found.failures) == [1, 2]
+    assert isinstance(found.failures[1], ImageUnreadable)
+    assert isinstance(found.failures[2], ImageNotFound)
+    assert np.isnan(found.vectors[[1, 2]]).all()
+    assert np.isfinite(found.vectors[[0, 3]]).all()
+
+
+def test_none(tmp_path: Path) -> None:
+    found = embed(MODEL, [])
+    assert found.vectors.shape == (0, 1280)
+
+
+def test_progress(pictures: list[Path]) -> None:
+    seen: list[tuple[int, int]] = []
+    embed(MODEL, pictures, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def no_engine(*arguments: object, **options: object) -> None:
+    raise AssertionError("an engine was opened")
+
+
+def test_kept_ones_need_no_engine(pictures: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    first = embed(MODEL, pictures)
+    monkeypatch.setattr(embedding, "open_runtime", no_engine)
+    moved = pictures[0].rename(pictures[0].with_name("moved.png"))
+    again = embed(MODEL, [pictures[1], moved])
+    assert np.array_equal(again.vectors, first.vectors[[1, 0]])
+
+
+def test_another_model_is_another_key(pictures: list[Path]) -> None:
+    first = embed(MODEL, pictures).vectors
+    second = embed("efficientnet-lite0-int8", pictures).vectors
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("harm", ["flipped", "cut", "garbage", "empty"])
+def test_a_spoilt_cache_is_computed_again(pictures: list[Path], own_cache: Path, harm: str) -> None:
+    first = embed(MODEL, pictures).vectors
+    (file,) = (own_cache / "embeddings").iterdir()
+    content = bytearray(file.read_bytes())
+    content[100] ^= 1
+    spoilt = {"flipped": content, "cut": content[:700], "garbage": b"x" * 9000, "empty": b""}
+    file.write_bytes(spoilt[harm])
+    assert np.array_equal(embed(MODEL, pictures).vectors, first)
+    assert np.array_equal(embed(MODEL, pictures).vectors, first)
+
+
+def test_a_cache_that_cannot_be_written_is_said(pictures: list[Path], own_cache: Path) -> None:
+    (own_cache / "embeddings").write_bytes(b"a file where the folder should be")
+    found = embed(MODEL, pictures)
+    assert found.problem
+    assert np.isfinite(found.vectors).all()
+
+
+def test_the_cache_is_bounded(
+    pictures: list[Path], own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed(MODEL, pictures[:1])
+    (old,) = (own_cache / "embeddings").iterdir()
+    monkeypatch.setattr("whatsit._vectors._MOST_BYTES", 100)
+    embed(MODEL, pictures[1:])
+    assert not old.exists()
+
+
+def test_a_model_without_an_embedding(pictures: list[Path]) -> None:
+    bundle = Bundle.from_bytes(make_models.bundle(make_models.pixels(8, 8), 192), "pixels")
+    with pytest.raises(ModelUnsupported, match="pixels"):
+        embed(bundle, pictures)
+
+
+@pytest.mark.parametrize("workers", [0, -1, 5000])
+def test_workers(workers: int) -> None:
+    with pytest.raises(UsageError, match="workers"):
+        embed(MODEL, [], workers=workers)
+
+
+def test_a_lone_path(cat: Path) -> None:
+    with pytest.raises(UsageError, match="a lone"):
+        embed(MODEL, str(cat))
