@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundle import Bundle as Bundle
+    from .choice import Choice as Choice
+    from .choice import Limits as Limits
+    from .choose import choose as choose
     from .classifier import Classifier as Classifier
     from .classifier import load as load
     from .compare import Comparison as Comparison
@@ -49,6 +52,9 @@ __version__ = "0.1.0"
 # public name → module; a test holds it equal to the imports above
 _HOMES = {
     "Bundle": "bundle",
+    "Choice": "choice",
+    "Limits": "choice",
+    "choose": "choose",
     "Classifier": "classifier",
     "load": "classifier",
     "Comparison": "compare",
