@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from whatsit import Bundle, images, preprocess, zoo
+from whatsit import Bundle, inputs, zoo
 from whatsit.bundle import OutputSpec
 from whatsit.graph import embedding_graph, find_head
 from whatsit.graph.read import Op, Quantisation, Type
 from whatsit.graph.write import GraphWriter
 from whatsit.runtimes import Graph, open_runtime
-from whatsit.runtimes.base import Array, input_tensor
+from whatsit.runtimes.base import Array
 
 SHARED = Path(__file__).parents[2] / "shared"
 FOREIGN = [
@@ -47,14 +47,7 @@ def read(name: str) -> Bundle:
 
 def batch(bundle: Bundle, picture: Path) -> Array:
     """The input tensor of a picture, by the bundle's own rule."""
-    target = (bundle.input.height, bundle.input.width)
-    image = images.open_image(
-        picture, shrink=lambda h, w: bundle.preprocess.shrink((h, w), target, None, 0)
-    )
-    within = images.covered(image)
-    return input_tensor(
-        bundle.input, preprocess.run(bundle.preprocess, image, target, within=within)
-    )
+    return inputs.read(picture, bundle, bundle.preprocess).batch
 
 
 @cache

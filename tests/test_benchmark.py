@@ -432,7 +432,7 @@ def test_the_fixed_piece_of_work_takes_time() -> None:
 
 
 def changed(before: Measurement, after: Measurement, **changes: Any) -> benchmark.Change:
-    (change,) = benchmark.compare(run_of(before), run_of(after, **changes)).changes
+    (change,) = benchmark.changes_between(run_of(before), run_of(after, **changes)).changes
     return change
 
 
@@ -473,7 +473,7 @@ def test_another_file_of_the_same_name_is_said() -> None:
 
 def test_settings_of_one_run_alone_are_listed() -> None:
     other = dataclasses.replace(DEFAULT, threads=2)
-    compared = benchmark.compare(run_of(measurement()), run_of(measurement(setting=other)))
+    compared = benchmark.changes_between(run_of(measurement()), run_of(measurement(setting=other)))
     assert compared.changes == ()
     assert (compared.only_before, compared.only_after) == ((DEFAULT,), (other,))
 
@@ -482,7 +482,7 @@ def test_what_else_is_different_is_noted() -> None:
     before = run_of(measurement(), warnings=("loud",))
     versions = {"whatsit": "2", "openvino": "3"}
     after = run_of(measurement(), machine={**FACTS, "versions": versions, "python": "3.14"})
-    assert benchmark.compare(before, after).notes == (
+    assert benchmark.changes_between(before, after).notes == (
         "python was None, is 3.14",
         "openvino was None, is 3",
         "whatsit was 1, is 2",
@@ -496,7 +496,7 @@ def test_what_else_is_different_is_noted() -> None:
 def test_runs_of_two_machines_are_not_compared(other: dict[str, Any]) -> None:
     before, after = run_of(measurement(), machine={**FACTS, **other}), run_of(measurement())
     with pytest.raises(whatsit.UsageError) as caught:
-        benchmark.compare(before, after)
+        benchmark.changes_between(before, after)
     assert str(next(iter(other.values()))) in caught.value.message
     assert caught.value.expected == "one on this machine: Some CPU, x86_64, 2 cores"
 
@@ -504,7 +504,7 @@ def test_runs_of_two_machines_are_not_compared(other: dict[str, Any]) -> None:
 def test_runs_with_other_pictures_are_not_compared() -> None:
     before, after = run_of(measurement()), run_of(pictures_sha256="other", pictures="3 pictures")
     with pytest.raises(whatsit.UsageError) as caught:
-        benchmark.compare(before, after)
+        benchmark.changes_between(before, after)
     assert caught.value.message == "a run with other pictures: the 6 golden pictures"
 
 
@@ -544,15 +544,22 @@ def saved(**changes: Any) -> str:
         ("{}", "this is no benchmark"),
         ('{"kind": "other"}', "this is no benchmark"),
         (saved(format=99), "a benchmark of format 99"),
-        (saved(measurements=None), "a damaged benchmark: TypeError None is no list"),
-        (saved(machine=[]), "a damaged benchmark: TypeError [] is no dict"),
-        (saved(warnings=[1]), "a damaged benchmark: TypeError 1 is no str"),
-        (saved(measurements=[{}]), "a damaged benchmark: KeyError 'peak_memory_bytes'"),
-        (saved(measurements=[3]), "a damaged benchmark: TypeError"),
-        (saved().replace('"threads": 1', '"threads": true'), "True is no int"),
-        (saved().replace('"load_ms": 12.0', '"load_ms": NaN'), "nan is no measured number"),
+        (saved(measurements=None), "a damaged benchmark: null is no list"),
+        (saved(machine=[]), "a damaged benchmark: [] is no table"),
+        (saved(warnings=[1]), "a damaged benchmark: 1 is no text"),
+        (saved(measurements=[{}]), "a damaged benchmark: it lacks 'peak_memory_bytes'"),
+        (saved(measurements=[3]), "its contents are not those of a benchmark"),
+        (saved().replace('"threads": 1', '"threads": true'), "true is no whole number"),
+        (saved().replace('"load_ms": 12.0', '"load_ms": NaN'), "NaN is no measured number"),
         (saved().replace('"load_ms": 12.0', '"load_ms": -1'), "-1 is no measured number"),
-        (saved().replace('"median": 5.0', '"median": "5"'), "'5' is no measured number"),
+        (saved().replace('"median": 5.0', '"median": "5"'), '"5" is no measured number'),
+        (saved().replace('"median": 5.0', '"median": 0.0'), "a time of 0 ms"),
+        (saved().replace('"rounds_ms": [5.0', '"rounds_ms": [0.0'), "a time of 0 ms"),
+        (saved(failures=[{**DEFAULT.to_json(), "error": {}}]), "it lacks 'code'"),
+        (
+            saved(failures=[{**DEFAULT.to_json(), "error": 3}]),
+            "its contents are not those of a benchmark",
+        ),
     ],
 )
 def test_other_files_are_refused(content: str, message: str, tmp_path: Path) -> None:

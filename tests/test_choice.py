@@ -63,7 +63,7 @@ def test_the_most_accurate_is_recommended() -> None:
     made = choice(candidate("quick", 2, 4, 700), candidate("good", 5, 5, 800))
     assert made.recommended == "good"
     assert [c.name for c in made.candidates] == ["quick", "good"]  # by latency
-    assert made.reasons[0] == "good: Top-1 80.0 % (77.4 % to 82.4 %), 5.0 ms a picture, 5.0 MB"
+    assert made.reasons[0] == "good: Top-1 80.0 % (77.4 % to 82.4 %), 5.00 ms a picture, 5.0 MB"
 
 
 def test_a_point_of_accuracy_is_not_worth_a_slower_model() -> None:
@@ -80,7 +80,10 @@ def test_more_than_a_point_is() -> None:
 def test_a_tie_is_said_in_words() -> None:
     made = choice(candidate("quick", 2, 4, 780), candidate("good", 5, 5, 800))
     assert made.tied == ("quick",)
-    assert made.reasons[1] == "good and quick cannot be told apart: the intervals overlap"
+    assert made.reasons[1] == (
+        "good and quick cannot be told apart: "
+        "their recorded intervals overlap: only --data can tell"
+    )
 
 
 def test_pairs_of_answers_tell_apart_what_intervals_cannot() -> None:
@@ -147,7 +150,7 @@ def test_limits_are_kept() -> None:
     made = choice(*models, max_latency_ms=4)
     assert made.recommended == "quick"
     assert made.reasons[1] == (
-        "good is right 10.0 points more often, but does not fit: 5.0 ms a picture, over 4.0 ms"
+        "good is right 10.0 points more often, but does not fit: 5.00 ms a picture, over 4.00 ms"
     )
     assert choice(*models, max_size_bytes=4_500_000).recommended == "quick"
     assert choice(*models, min_top1=0.75).recommended == "good"
@@ -167,7 +170,7 @@ def test_where_nothing_fits_the_limit_to_relax_is_named() -> None:
 def test_where_one_limit_is_not_enough_all_are_named() -> None:
     made = choice(candidate("good", 5.03, 5, 800), max_latency_ms=4, max_size_bytes=1_000_000)
     assert made.relax == (
-        "no single limit: good has 5.0 ms a picture, over 4.0 ms; 5.0 MB, over 1.0 MB",
+        "no single limit: good has 5.03 ms a picture, over 4.00 ms; 5.0 MB, over 1.0 MB",
     )
 
 
@@ -185,16 +188,20 @@ def test_a_model_of_unknown_accuracy_is_not_recommended() -> None:
     assert made.recommended == "known"
     alone = choice(candidate("foreign", 1, 1, None))
     assert alone.recommended is None
-    assert alone.reasons == (
-        "no model keeps the limits; of foreign no Top-1 is known: measure with --data",
-    )
+    assert alone.reasons == ("of foreign no Top-1 is known: measure it with --data",)
+    assert not alone.candidates[0].on_front
+
+
+def test_a_model_of_unknown_accuracy_takes_no_other_off_the_front() -> None:
+    made = choice(candidate("foreign", 1, 1, None), candidate("known", 5, 5, 0))
+    assert [c.on_front for c in made.candidates] == [False, True]
 
 
 def test_doubts_are_said() -> None:
     made = choice(candidate("a", 4, 5, 80, of=100, p95=9.0), max_latency_ms=5, min_top1=0.75)
     assert made.recommended == "a"
     assert made.reasons[1:] == (
-        "one picture in twenty takes longer than 9.0 ms",
+        "one picture in twenty takes longer than 9.00 ms",
         "its true Top-1 may be as low as 71.1 %: more pictures would tell",
     )
 
@@ -220,4 +227,4 @@ def test_json_has_all_that_is_printed() -> None:
     assert value["recommended"] == "quick"
     assert value["limits"] == {"max_latency_ms": 4, "max_size_bytes": None, "min_top1": None}
     assert [row["model"] for row in value["candidates"]] == ["quick", "good"]
-    assert value["candidates"][1]["shortfalls"] == ["5.0 ms a picture, over 4.0 ms"]
+    assert value["candidates"][1]["shortfalls"] == ["5.00 ms a picture, over 4.00 ms"]

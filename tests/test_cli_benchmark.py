@@ -6,14 +6,12 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from conftest import Run
 from test_benchmark import measurement
 
-import whatsit.cli.benchmark as benchmark_command
 from whatsit import benchmark, engines, machine, report, zoo
 from whatsit.benchmark import Benchmark, Failed, Setting
 from whatsit.measures import Spread
@@ -122,9 +120,10 @@ def test_all_runtimes_and_auto(
     monkeypatch.setattr(engines, "installed", lambda: ["litert", "isolated"])
     whatsit("benchmark", "--threads", 1, "--runtime", "all,litert")
     assert [setting.runtime for setting in canned.settings] == ["litert", "isolated"]
-    pick = engines.Pick("isolated", (), "")
+    pick = engines.Pick("isolated", (), "isolated: for a reason")
     monkeypatch.setattr(engines, "pick", lambda bundle, *, threads: pick)
-    whatsit("benchmark", "--threads", 1, "--runtime", "auto")
+    run = whatsit("benchmark", "--threads", 1, "--runtime", "auto")
+    assert run.err.splitlines()[0] == f"note      {zoo.DEFAULT}, 1 thread: isolated: for a reason"
     assert [setting.runtime for setting in canned.settings] == ["isolated"]
 
 
@@ -158,8 +157,10 @@ def test_the_table_fits_80_columns(whatsit: Program, canned: Canned) -> None:
     cells = "openvino-bf16 16 137 1072 137 137 137 1234 (16) 4321 99999 70"
     assert lines[2].split() == cells.split()
     assert "…" not in run.out
-    assert f"Fastest: {zoo.DEFAULT}, openvino-bf16, 16 threads: 137 ms a picture." in lines
-    assert "  mobilenet-v2-float16, openvino-bf16, 16 threads: 137" in lines  # not to be told from
+    assert "In front, and not to be told apart by these rounds, in ms a picture:" in lines
+    assert f"  {zoo.DEFAULT}, openvino-bf16, 16 threads: 137" in lines
+    assert "Fastest" not in run.out
+    assert "  mobilenet-v2-float16, openvino-bf16, 16 threads: 137" in lines
     assert str(machine.facts()["cpu"]) in run.out
     assert lines[-1] == "Measured with the 6 golden pictures."
 
@@ -173,7 +174,7 @@ def test_the_fastest_is_one_with_right_answers(whatsit: Program, canned: Canned)
     run = whatsit("benchmark")
     assert run.status == 1
     assert "Fastest: b, litert, 1 thread: 5.00 ms a picture." in run.out
-    assert "Not to be told from it" not in run.out
+    assert "not to be told apart" not in run.out
     assert " 3.00! " in run.out
 
 
@@ -181,9 +182,19 @@ def test_only_a_few_as_fast_are_listed(whatsit: Program, canned: Canned) -> None
     canned.rows = lambda settings: [
         measurement((5.0,) * 5, Setting("m", "litert", threads)) for threads in range(1, 9)
     ]
-    lines = whatsit("benchmark").out.split("by these rounds:\n")[1].splitlines()
+    lines = whatsit("benchmark").out.split("in ms a picture:\n")[1].splitlines()
     near = [f"  m, litert, {threads} threads: 5.00" for threads in (2, 3, 4, 5)]
-    assert lines[:5] == [*near, "  and 3 others"]
+    assert lines[:6] == ["  m, litert, 1 thread: 5.00", *near, "  and 3 others"]
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_few_rounds_name_no_fastest(whatsit: Program, canned: Canned, rounds: int) -> None:
+    canned.rows = lambda settings: [
+        measurement((ms,) * rounds, Setting(name, "litert", 1)) for name, ms in (("a", 1), ("b", 9))
+    ]
+    out = whatsit("benchmark").out
+    assert f"Which is fastest cannot be told from {rounds} round{'s' * (rounds - 1)}." in out
+    assert "Fastest" not in out
 
 
 def test_unknown_memory_is_a_dash(whatsit: Program, canned: Canned) -> None:
@@ -367,22 +378,14 @@ def test_progress_is_said_on_a_terminal(
     whatsit: Program, canned: Canned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def rows(settings: Sequence[Setting]) -> list[Any]:
-        if canned.options["progress"] is not None:
-            canned.options["progress"](0, 5, settings[0])
+        canned.options["progress"](0, 5, settings[0])
         return [measurement()]
 
     canned.rows = rows
     assert whatsit("benchmark", "--threads", 1).err == "note      a note\n"
-    monkeypatch.setattr(benchmark_command, "sys", SimpleNamespace(stderr=Terminal()))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     err = whatsit("benchmark", "--threads", 1).err
     first, gone, rest = err.split("\r")[1:]
     assert first.rstrip() == f"turn 1 of 5: {zoo.DEFAULT}, litert, 1 thread"
     assert len(first) == len(gone) == 79
     assert rest == "note      a note\n"
-
-
-class Terminal:
-    """What standard error is asked."""
-
-    def isatty(self) -> bool:
-        return True

@@ -331,19 +331,6 @@ def test_results_come_at_once_and_ctrl_c_ends_without_a_traceback(cat: Path) -> 
     assert process.returncode == 130
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
-@pytest.mark.parametrize("style", [[], ["--json"], ["--csv"]])
-def test_a_full_disk_is_said(style: list[str], cat: Path) -> None:
-    with open("/dev/full", "wb") as full:
-        done = subprocess.run(
-            [*COMMAND, *style, str(cat)], stdout=full, stderr=subprocess.PIPE, text=True
-        )
-    assert done.returncode == 1
-    assert done.stderr == (
-        "error     cannot write the results: No space left on device\nhint      is the disk full?\n"
-    )
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX")
 @pytest.mark.parametrize(("closed", "status"), [("<", 0), (">", 0), ("2>", 0)])
 def test_closed_streams(closed: str, status: int, cat: Path) -> None:

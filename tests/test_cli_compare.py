@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Run
 from make_evaluations import answer, evaluation
+
+from whatsit import engines
 
 Program = Callable[..., Run]
 FIRST, SECOND = "efficientnet-lite0-int8", "mobilenet-v2-int8"
@@ -36,7 +40,7 @@ def test_two_models(whatsit: Program, pictures: Path) -> None:
     lines = run.out.splitlines()
     assert (run.status, run.err) == (0, "")
     assert lines[0] == f"{FIRST} (A) against {SECOND} (B)"
-    assert lines[1] == "2 pictures of set"
+    assert lines[1] == "2 pictures of set, both run by litert"
     assert re.fullmatch(r"A  Top-1 .* % \(.* to .*\), \d right, \d of them alone", lines[3])
     assert lines[4].startswith("B  Top-1 ")
     assert re.fullmatch(r"The two cannot be told apart with 2 pictures: \d against \d\.", lines[6])
@@ -75,18 +79,16 @@ def test_a_saved_evaluation_against_a_model(
     shutil.copy(cat, pictures / "espresso" / "later.png")
     run = whatsit("compare", tmp_path / "first.json", SECOND, pictures)
     assert (run.status, run.err) == (0, "")  # only the pictures that the saved one has
-    assert "\n2 pictures of set\n" in run.out
+    assert "\n2 pictures of set, both run by litert\n" in run.out
 
 
 def test_pictures_that_failed(whatsit: Program, pictures: Path) -> None:
     (pictures / "espresso" / "bad.png").write_bytes(b"")
     run = whatsit("compare", FIRST, SECOND, pictures)
     assert run.status == 1
-    assert "\n2 pictures of set\n" in run.out
-    assert [line.split(":")[0] for line in run.err.splitlines()] == [
-        f"note      failed with {FIRST}",
-        f"note      failed with {SECOND}",
-    ]
+    assert "\n2 pictures of set, both run by litert\n" in run.out
+    (line,) = run.err.splitlines()  # though it failed twice
+    assert line.startswith("note      failed with both: 1 of the pictures; 'espresso/bad.png' is e")
 
 
 def test_unknown_labels_are_left_out_of_both(whatsit: Program, pictures: Path, cat: Path) -> None:
@@ -95,7 +97,7 @@ def test_unknown_labels_are_left_out_of_both(whatsit: Program, pictures: Path, c
     assert whatsit("compare", FIRST, SECOND, pictures).status == 1
     run = whatsit("compare", FIRST, SECOND, pictures, "--skip-unknown", "--limit", "1")
     assert run.status == 0
-    assert "\n1 picture of set\n" in run.out
+    assert "\n1 picture of set, both run by litert\n" in run.out
     told = "left out, since the model lacks their labels: 1 of 3 pictures ('unicorn')"
     assert run.err == f"note      {FIRST}: {told}\nnote      {SECOND}: {told}\n"
 
@@ -138,3 +140,115 @@ def test_evaluations_of_other_pictures(whatsit: Program, pictures: Path, tmp_pat
     run = whatsit("compare", one, SECOND, pictures)
     assert (run.status, run.out) == (1, "")
     assert "no picture of 'set' is known to both" in run.err
+
+
+# The same data set, or another one.
+
+
+def test_a_data_set_is_the_same_from_everywhere(
+    whatsit: Program, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    whatsit("evaluate", FIRST, pictures, "--save", one)
+    monkeypatch.chdir(tmp_path)
+    whatsit("evaluate", SECOND, "set", "--save", other)
+    monkeypatch.chdir(pictures)
+    for arguments in ((one, other), (one, other, "."), (one, SECOND, "../set")):
+        run = whatsit("compare", *arguments)
+        assert (run.status, run.err) == (0, "")
+        assert "\n2 pictures of " in run.out
+    page = tmp_path / "page.html"
+    assert whatsit("compare", one, other, "--report", page).status == 0
+    assert "cannot be shown" not in page.read_text(encoding="utf-8")
+
+
+def test_data_sets_that_only_look_alike_are_not_compared(
+    whatsit: Program, pictures: Path, tmp_path: Path, coffee: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(pictures, elsewhere / "set")
+    shutil.copy(coffee, elsewhere / "set" / "tiger cat" / "a.png")
+    saved = []
+    for folder, model in ((tmp_path, FIRST), (elsewhere, SECOND)):
+        monkeypatch.chdir(folder)
+        saved.append(folder / "saved.json")
+        whatsit("evaluate", model, "set", "--save", saved[-1])
+    run = whatsit("compare", *saved)
+    assert (run.status, run.out) == (2, "")
+    assert "'tiger cat/a.png' is another picture in the second evaluation" in run.err
+
+
+def test_a_copy_is_compared_with_a_note(whatsit: Program, pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(pictures, tmp_path / "copy", copy_function=shutil.copyfile)
+    os.utime(tmp_path / "copy" / "espresso" / "b.png", (1, 1))
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    whatsit("evaluate", FIRST, pictures, "--save", one)
+    whatsit("evaluate", SECOND, tmp_path / "copy", "--save", other)
+    run = whatsit("compare", one, other)
+    assert run.status == 0
+    assert "the files were copied or changed between the two" in run.err
+
+
+# Options with saved evaluations.
+
+
+def test_a_limit_is_kept_by_saved_evaluations(whatsit: Program, tmp_path: Path) -> None:
+    one, other = saved(tmp_path, "one", {3}), saved(tmp_path, "other", set(range(10)))
+
+    def paths(*options: object) -> list[str]:
+        run = whatsit("compare", one, other, "--limit", 30, *options, "--json")
+        value = json.loads(run.out)
+        assert (run.status, run.err, value["pictures"]) == (0, "", 30)
+        return [flip["path"] for flip in value["flips"]]
+
+    assert paths() == paths("--seed", 0)
+    assert len({str(paths("--seed", seed)) for seed in range(4)}) > 1
+
+
+def test_a_limit_is_kept_with_a_data_set(whatsit: Program, pictures: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one.json"
+    whatsit("evaluate", FIRST, pictures, "--save", one)
+    for second in (one, SECOND):
+        run = whatsit("compare", one, second, pictures, "--limit", 1)
+        assert (run.status, run.err) == (0, "")
+        assert "\n1 picture of set, both run by litert\n" in run.out
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ["--threads", "99"],
+        ["--workers", "2"],
+        ["--runtime", "auto"],
+        ["--no-resume"],
+        ["--labels-by", "name"],
+        ["--skip-unknown"],
+    ],
+)
+def test_what_saved_evaluations_cannot_keep_is_refused(
+    whatsit: Program, tmp_path: Path, option: list[str]
+) -> None:
+    one, other = saved(tmp_path, "one", {3}), saved(tmp_path, "other", {4})
+    run = whatsit("compare", one, other, *option)
+    assert (run.status, run.out) == (2, "")
+    assert run.err.startswith(f"error     {option[0]} for two saved evaluations\n")
+
+
+def test_the_engine_that_auto_takes_is_named(
+    whatsit: Program, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pick = engines.Pick("isolated", (), "isolated: for a reason")
+    monkeypatch.setattr(engines, "pick", lambda bundle, *, threads: pick)
+    run = whatsit("compare", FIRST, SECOND, pictures, "--runtime", "auto")
+    assert run.err.splitlines() == [
+        f"note      {m}: isolated: for a reason" for m in (FIRST, SECOND)
+    ]
+    assert "2 pictures of set, both run by isolated" in run.out
+
+
+def test_two_engines_are_told_apart(whatsit: Program, tmp_path: Path) -> None:
+    files = []
+    for engine in ("litert", "openvino"):
+        files.append(tmp_path / f"{engine}.json")
+        replace(evaluation([answer("a", 0, 0)]), runtime=engine).save(files[-1])
+    assert "1 picture of set, A run by litert, B by openvino" in whatsit("compare", *files).out

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,8 @@ from pathlib import Path
 import pytest
 from conftest import ESPRESSO, Run
 
-from whatsit import Evaluation, zoo
-from whatsit.cli.evaluate import progress
+from whatsit import Evaluation, engines, zoo
+from whatsit.cli.evaluate import going_on
 from whatsit.datasets import read
 
 Program = Callable[..., Run]
@@ -52,7 +53,7 @@ def test_text(whatsit: Program, pictures: Path) -> None:
         r"Calibration +\d+\.\d % off: the answers claim \d+\.\d %, \d+\.\d % are right", lines[5]
     )
     assert "Surest mistakes" in lines
-    assert str(pictures / "espresso" / "cat.png") in run.out
+    assert "\n         espresso/cat.png\n" in run.out
     assert lines[-2] == "Failed: 1, not counted above"
     assert "broken.jpg" in lines[-1]
     assert max(len(line) for line in lines if str(pictures) not in line) <= 80
@@ -220,20 +221,23 @@ def test_an_interrupted_run_says_what_was_done_before(
     assert whatsit("evaluate", MODEL, pictures, "--no-resume").err == ""
 
 
-def test_the_bar_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    with progress("a model") as advance:
-        assert advance is None
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with progress("[a] model\x1b") as advance:
-        assert advance is not None
+def test_the_bar_is_for_terminals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with going_on("a model") as advance:
         advance(1, 9)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with going_on("[a] model\x1b") as advance:
+        advance(1, 9)
+    assert "[a] model\\x1b" in capsys.readouterr().err
 
 
 def test_an_interrupted_person_is_told_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with pytest.raises(KeyboardInterrupt), progress("a model"):
+    with pytest.raises(KeyboardInterrupt), going_on("a model"):
         raise KeyboardInterrupt
     assert "note      interrupted: the same command goes on" in capsys.readouterr().err
 
@@ -249,3 +253,71 @@ def test_a_relative_data_set(
     monkeypatch.chdir(pictures)
     assert read(".").name == "set"
     assert whatsit("evaluate", MODEL, ".").out.startswith(f"{MODEL} on set\n")
+
+
+def test_the_engine_that_auto_takes_is_named(
+    whatsit: Program, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pick = engines.Pick("isolated", (), "isolated: for a reason")
+    monkeypatch.setattr(engines, "pick", lambda bundle, *, threads: pick)
+    run = whatsit("evaluate", MODEL, good(pictures), "--runtime", "auto")
+    assert run.err == "note      isolated: for a reason\n"
+    assert "thread each, run by isolated\n" in run.out or "threads each, run by isolated" in run.out
+
+
+def test_failures_name_the_picture_below_the_root(whatsit: Program, pictures: Path) -> None:
+    run = whatsit("evaluate", MODEL, pictures)
+    assert str(pictures) not in run.out
+    assert "\n  'espresso/broken.jpg' " in run.out
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_indices_that_are_one_off_are_noticed(
+    whatsit: Program, tmp_path: Path, coffee: Path, by: int
+) -> None:
+    rows = []
+    for number in range(4):
+        shutil.copy(coffee, tmp_path / f"{number}.png")
+        rows.append(f"{number}.png,{ESPRESSO - by}\n")
+    (tmp_path / "labels.csv").write_text("file,class_index\n" + "".join(rows))
+    run = whatsit("evaluate", MODEL, tmp_path)
+    assert "Top-1 is 0.0 %, and would be 100.0 % if every index were one" in run.err
+    assert f"`whatsit evaluate --label-offset {by}`" in run.err
+    run = whatsit("evaluate", MODEL, tmp_path, "--label-offset", by)
+    assert (run.status, run.err) == (0, "")
+    assert "Top-1        100.0 %" in run.out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare", "classify"])
+def test_help_for_want_of_arguments_is_no_result(whatsit: Program, command: str) -> None:
+    run = whatsit(command)
+    assert (run.status, run.out) == (2, "")
+    assert run.err.startswith(f"Usage: whatsit {command} ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+def test_an_interrupt_while_modules_are_imported_leaves_no_traceback(cat: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # ignored in the background
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'numpy':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        f"sys.argv = ['whatsit', {str(cat)!r}]\n"
+        "from whatsit.cli import main\n"
+        "main()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stdout, run.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_importing_the_program_leaves_interrupts_alone() -> None:
+    code = (
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "import whatsit.cli\n"
+        "assert signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

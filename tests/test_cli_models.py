@@ -44,6 +44,19 @@ def test_the_table_fits_80_columns(whatsit: Program, monkeypatch: pytest.MonkeyP
     assert str(zoo.GOLDEN.parent) in "".join(lines)
 
 
+def test_the_interval_is_that_of_the_counts(whatsit: Program) -> None:
+    """The same as in the docs: of figures rounded once already, 81.147 would become 81.2."""
+    from scipy.stats import binomtest
+
+    lines = whatsit("models").out.splitlines()
+    for line, entry in zip(lines[1:], zoo.catalogue().values(), strict=False):
+        row = entry.accuracy[0]
+        hits = round(row["top1"] * row["pictures"] / 100)
+        low, high = binomtest(hits, row["pictures"]).proportion_ci(method="wilson")
+        share = 100 * hits / row["pictures"]
+        assert f"{share:.1f} ({100 * low:.1f}–{100 * high:.1f})" in line
+
+
 @pytest.mark.parametrize("name", zoo.catalogue())
 def test_show_tells_origin_and_accuracy(name: str, whatsit: Program) -> None:
     (facts,) = objects(whatsit("models", "show", name, "--json"))

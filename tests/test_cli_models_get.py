@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def test_one_of_several_that_fails_does_not_cost_the_others(other: Path, whatsit
         (["https://example.org/a.tflite", "--offline"], 1, "--offline forbids it"),
         (["mobilenet_v1_1.0_224", "--offline"], 1, "--offline forbids it"),
         (["densenet"], 2, "nobody has published which mean and std"),
-        (["https://example.org/"], 2, "'' cannot be the name of a model"),
+        (["https://example.org/"], 2, "no name for the model can be made of 'https://example"),
     ],
 )
 def test_what_cannot_be_got(
@@ -158,6 +159,53 @@ def test_a_name_that_is_there(whatsit: Program) -> None:
     assert run.status == 0
     assert run.out.startswith(f"{zoo.DEFAULT}  already there")
     assert run.err == "note      it is built in\n"
+    run = whatsit(
+        *("models", "get", zoo.DEFAULT, "--name", "mine"),
+        *("--labels", "/nonexist", "--sha256", "zz"),
+    )
+    assert (run.status, run.out) == (2, "")
+    assert f"error     the model {zoo.DEFAULT!r} is built in, and stays as it is" in run.err
+
+
+def test_the_same_file_twice_with_options(small: Path, whatsit: Program) -> None:
+    command = ("models", "get", small, "--labels", small.with_name("names.txt"), "--name", "mine")
+    assert whatsit(*command).out.startswith("mine  imported")
+    again = whatsit(*command)
+    assert (again.status, again.out.split(":")[0]) == (0, "mine  already there")
+    run = whatsit(*command, "--preprocess", "pad")
+    assert run.status == 2
+    assert "already an imported model 'mine'" in run.err
+
+
+def test_several_errors_say_which_file(other: Path, whatsit: Program) -> None:
+    folder = other.parent / "deep"
+    folder.mkdir()
+    first, second = other.parent / "net.tflite", folder / "net.tflite"
+    for file in (first, second):
+        file.write_bytes(SMALL[:200])
+    run = whatsit("models", "get", first, second, "https://example.org/?token=secret")
+    errors = [line for line in run.err.splitlines() if line.startswith("error")]
+    assert run.status == 1
+    assert errors[0].startswith(f"error     {first}: ")
+    assert errors[1].startswith(f"error     {second}: ")
+    assert "https://example.org/" in errors[2]
+    assert "secret" not in run.err
+    assert "buffer" not in run.err
+
+
+@pytest.mark.parametrize("how", ["file", "address"])
+def test_too_large_is_the_same_exit_status(
+    how: str, other: Path, server: Server, whatsit: Program
+) -> None:
+    source = other if how == "file" else server.put("/net.tflite", foreign())
+    assert whatsit("models", "get", source, "--max-size", "1k").status == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="arguments are text there")
+def test_bytes_that_are_no_text(small: Path, whatsit: Program) -> None:
+    run = whatsit("models", "get", small, "--license", "x\udcff")
+    assert run.status == 2
+    assert "is no name of a license" in run.err
 
 
 # ── lists ────────────────────────────────────────────────────────────────────────────────────
@@ -182,6 +230,16 @@ def test_imported_models_are_listed_after_the_built_in(
     assert all(len(line) <= 80 for line in lines[-6:-3])
 
 
+def test_a_model_that_goes_while_it_is_listed(
+    other: Path, whatsit: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whatsit("models", "get", other)
+    looks = iter([zoo.installed(), {}])
+    monkeypatch.setattr(zoo, "installed", lambda: next(looks))
+    row = objects(whatsit("models", "--json"))[-1]
+    assert (row["name"], row["path"]) == ("other", str(imported.path_of("other")))
+
+
 def test_the_hosted_table_is_marked_as_published(
     whatsit: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +259,40 @@ def test_the_hosted_table_is_marked_as_published(
     assert max(map(len, table)) <= 80
     assert "published in 2019" in run.out
     assert "none was measured here" in run.out
+
+
+def test_here_is_the_model_of_the_row_alone(
+    other: Path, whatsit: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another model may have its name: a file unpacked by hand cannot be told from it."""
+    name = "mobilenet_v1_1.0_224_quant"
+
+    def here() -> list[str]:
+        rows = objects(whatsit("models", "--all", "--json"))
+        lines = whatsit("models", "--all").out.splitlines()
+        said = [line.split()[0] for line in lines if line.split()[-1:] == ["yes"]]
+        assert said == [row["name"] for row in rows if row.get("imported")]
+        return said
+
+    whatsit("models", "get", other, "--name", name)
+    assert here() == []
+    row = zoo.hosted()[name]
+    for origin in ({"source": row.url}, {"source_sha256": row.sha256}):
+        known = imported.Receipt(hashlib.sha256(foreign()).hexdigest(), len(foreign()), **origin)
+        imported.install(name, foreign(), known, force=True)
+        assert here() == [name]
+
+
+def test_a_long_name_costs_no_other_column(
+    other: Path, whatsit: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    whatsit("models", "get", other, "--name", "n" * 100, "--license", "MIT")
+    lines = whatsit("models").out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("Imported"))
+    assert lines[start].split() == ["Imported", "MB", "Input", "Classes", "Licence"]
+    assert lines[start + 1].split()[1:] == ["0.0", "1", "3", "MIT"]
+    assert "".join(line.split()[0] for line in lines[start + 1 : start + 3]) == "n" * 100
 
 
 def test_show_of_a_hosted_model_says_how_to_get_it(whatsit: Program) -> None:
@@ -253,16 +345,37 @@ def test_verify_finds_one_altered_byte(other: Path, whatsit: Program) -> None:
     assert run.status == 1
     assert run.out == f"ok  {zoo.DEFAULT}\n"
     assert run.err.startswith("error     the model 'other' is not the file that was imported\n")
-    assert "hint      `whatsit models get other.tflite --name other --force`" in run.err
+    hint = "hint      import it again from other.tflite, with the same options and --force\n"
+    assert hint in run.err
     (row,) = objects(whatsit("models", "verify", "other", "--json"))
     assert (row["ok"], row["error"]["code"]) == (False, "model-damaged")
 
 
 def test_verify_of_a_name_that_is_not_there(whatsit: Program) -> None:
-    run = whatsit("models", "verify", "nonsense", zoo.DEFAULT)
-    assert run.status == 1
-    assert run.out == f"ok  {zoo.DEFAULT}\n"
-    assert "no model 'nonsense' here" in run.err
+    run = whatsit("models", "verify", zoo.DEFAULT, "nonsense")
+    assert (run.status, run.out) == (2, "")
+    assert "no built-in model 'nonsense'" in run.err
+
+
+@pytest.mark.parametrize("command", ["show", "path", "verify", "remove"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nonsense", "no built-in or imported model 'nonsense'"),
+        ("mobilenet_v1_0.25_128", "the model 'mobilenet_v1_0.25_128' has not been fetched"),
+    ],
+)
+def test_a_wrong_name_is_the_same_mistake_everywhere(
+    command: str, name: str, message: str, other: Path, whatsit: Program, cat: Path
+) -> None:
+    whatsit("models", "get", other)
+    if command == "show" and "fetched" in message:  # which it can do
+        assert whatsit("models", command, name).status == 0
+        return
+    run = whatsit("models", command, name)
+    assert (run.status, run.out) == (2, "")
+    assert message in run.err
+    assert message in whatsit("-m", name, cat).err
 
 
 def test_remove(other: Path, whatsit: Program) -> None:
@@ -276,9 +389,9 @@ def test_remove(other: Path, whatsit: Program) -> None:
     ("name", "status", "message"),
     [
         (zoo.DEFAULT, 2, "is built in and cannot be removed"),
-        ("nonsense", 1, "no model 'nonsense' here"),
-        ("../other", 1, "no model '../other' here"),
-        ("densenet", 1, "`whatsit models get densenet` fetches it"),
+        ("nonsense", 2, "no built-in or imported model 'nonsense'"),
+        ("../other", 2, "no built-in or imported model '../other'"),
+        ("densenet", 2, "`whatsit models get densenet` downloads it"),
     ],
 )
 def test_remove_of_one_wrong_name_removes_nothing(
@@ -296,8 +409,8 @@ def test_path(other: Path, whatsit: Program) -> None:
     assert whatsit("models", "path", "other").out == f"{imported.path_of('other')}\n"
     assert whatsit("models", "path", zoo.DEFAULT).out == (f"{zoo.catalogue()[zoo.DEFAULT].path}\n")
     run = whatsit("models", "path", "densenet")
-    assert run.status == 1
-    assert "`whatsit models get densenet` fetches it" in run.err
+    assert run.status == 2
+    assert "`whatsit models get densenet` downloads it" in run.err
 
 
 def test_show_of_an_imported_model_says_where_it_came_from(other: Path, whatsit: Program) -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from conftest import Run
+from make_evaluations import answer, evaluation
 
-from whatsit import ImageNotFound, Prediction, Result, Verdict
+from whatsit import ImageNotFound, Prediction, Result, Verdict, zoo
 from whatsit.cli import output
 
 COMMAND = [sys.executable, "-m", "whatsit"]
@@ -102,6 +104,23 @@ def test_error_lines_and_their_colours() -> None:
     assert terminal.text().startswith("\x1b[31m\x1b[1merror")
 
 
+def test_remarks_are_wrapped_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "several words " * 12 + "/a/" + "very-long-" * 12 + "path and an end"
+    for say in (output.print_note, output.print_warning):
+        say(text)
+        assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    for say in (output.print_note, output.print_warning):
+        say(text)
+        lines = capsys.readouterr().err.splitlines()
+        assert " ".join(line[10:] for line in lines) == text
+        assert all(len(line) <= 80 for line in lines if "/a/" not in line)
+        assert all(line.startswith(" " * 10) for line in lines[1:])
+
+
 def test_errors_when_piped_are_plain(capsys: pytest.CaptureFixture[str]) -> None:
     output.print_error(ImageNotFound("no\x1b[31m\nname"))
     assert capsys.readouterr().err == "error     no\\x1b[31m\\nname\n"
@@ -175,3 +194,74 @@ def test_no_progress_among_results_on_the_terminal(cat: Path) -> None:
 
 def test_no_progress_when_all_is_piped(whatsit: Callable[..., Run], cat: Path) -> None:
     assert whatsit("--json", *[cat] * 9).err == ""
+
+
+# Where it cannot be written, or nobody reads it.
+
+DEFAULT = zoo.DEFAULT
+CAT = str(zoo.GOLDEN / "cat.png")
+PRINTING = [
+    [CAT],
+    ["--json", CAT],
+    ["--csv", CAT],
+    ["models"],
+    ["models", "--all"],
+    ["models", "--json"],
+    ["models", "show", DEFAULT],
+    ["models", "verify", DEFAULT],
+    ["models", "path", DEFAULT],
+    ["selftest", "-m", DEFAULT],
+    ["evaluate", "mobilenet-v2-int8", "{set}"],
+    ["evaluate", "mobilenet-v2-int8", "{set}", "--json"],
+    ["compare", "{saved}", "{saved}"],
+    ["benchmark", "mobilenet-v2-int8", *"--threads 1 --rounds 1 --seconds 0.01".split()],
+    ["choose", "mobilenet-v2-int8"],
+]
+
+
+@pytest.fixture
+def printing(tmp_path: Path) -> Callable[[list[str]], list[str]]:
+    """The command with the pictures and the saved evaluation that it names."""
+    picture = tmp_path / "set" / "tabby" / "cat.png"
+    picture.parent.mkdir(parents=True)
+    shutil.copy(CAT, picture)
+    saved = tmp_path / "saved.json"
+    evaluation([answer("a.png", 0, 0)]).save(saved)
+    places = {"{set}": str(tmp_path / "set"), "{saved}": str(saved)}
+    return lambda arguments: [*COMMAND, *(places.get(text, text) for text in arguments)]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux")
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_full_disk_is_said(
+    arguments: list[str], printing: Callable[[list[str]], list[str]]
+) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            printing(arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    lines = [line for line in done.stderr.splitlines() if line[:4] not in ("note", "warn")]
+    assert (done.returncode, lines) == (
+        1,
+        [
+            "error     cannot write the results: No space left on device",
+            "hint      is the disk full?",
+        ],
+    )
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("arguments", PRINTING, ids=" ".join)
+def test_a_reader_that_has_gone_is_no_error(
+    arguments: list[str], printing: Callable[[list[str]], list[str]]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run(
+            printing(arguments), stdout=writer, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(writer)
+    lines = [line for line in done.stderr.splitlines() if line[:4] not in ("note", "warn")]
+    assert (done.returncode, lines) == (0, [])

@@ -336,6 +336,28 @@ def test_the_fingerprint_is_of_pictures_and_labels(tmp_path: Path) -> None:
     assert len({first, second, read(tmp_path / "one").fingerprint()}) == 3
 
 
+def test_the_place_of_a_picture_is_the_same_from_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside, outside = tmp_path / "set", tmp_path / "other" / "c.png"
+    inside.mkdir()
+    (inside / "labels.csv").write_text(
+        f"file,label\na/1.png,x\n{inside / 'b.png'},x\n{outside},x\n../d.png,x\n"
+    )
+    expected = ["a/1.png", "b.png", outside.as_posix(), "../d.png"]
+    for folder, name in (
+        (tmp_path, "set"),
+        (inside, "."),
+        (inside, "labels.csv"),
+        (inside, "../set"),
+    ):
+        monkeypatch.chdir(folder)
+        for path in (name, os.path.abspath(name)):
+            found = read(path)
+            assert [found.place(row) for row in found.rows] == expected
+            assert found.absolute_root == str(inside)
+
+
 def test_the_fingerprint_of_missing_files(tmp_path: Path) -> None:
     found = read(table(tmp_path, "file,label\ngone.jpg,x\n"))
     before = found.fingerprint()
@@ -415,6 +437,55 @@ def test_labels_that_the_model_lacks() -> None:
     with pytest.raises(DatasetError, match="no class 'nothing'") as caught:
         truths(labelled("nothing", "nothing"), CLASSES, skip_unknown=True)
     assert "skip" not in caught.value.hint  # it would leave nothing
+
+
+def test_only_what_is_really_alike_is_meant() -> None:
+    animals = Labels(("ram", "hen"), lemmas=(("ram", "tup"), ("hen",)), synsets=("n1", "n2"))
+    with pytest.raises(DatasetError) as caught:
+        truths(labelled("tulip", "hen"), animals)
+    assert "did you mean" not in caught.value.hint
+
+
+def test_long_labels_are_shortened(tmp_path: Path) -> None:
+    endless = "x" * 100_000
+    for make in (
+        lambda: truths(labelled(endless, "tabby"), CLASSES),
+        lambda: truths(labelled("a"), Labels((f"{endless}1", f"{endless}2"))),
+        lambda: read(table(tmp_path, f"file,class_index\na.jpg,{endless}\n")),
+        lambda: read(table(tmp_path, f"file,label\na.jpg,{endless}\na.jpg,b\n")),
+    ):
+        with pytest.raises(DatasetError) as caught:
+            make()
+        assert len(caught.value.message + caught.value.hint + caught.value.expected) < 600
+
+
+@pytest.mark.parametrize("index", ["tench", "-1", "472.0"])
+def test_a_class_index_is_a_whole_number(tmp_path: Path, index: str) -> None:
+    error = refused(table(tmp_path, f"file,class_index\na.jpg,{index}\n"))
+    assert error.message.endswith(f"has the class_index {index!r}")
+    assert error.expected == "a whole number from 0"
+
+
+def test_an_offset_is_hinted_at_only_where_it_helps() -> None:
+    for labels in (("1", "7"), ("tench", "6")):
+        with pytest.raises(DatasetError) as caught:
+            truths(labelled(*labels), CLASSES, labels_by="index")
+        assert ("--label-offset" in caught.value.hint) == ("6" in labels)
+
+
+def test_an_empty_name_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="empty name"):
+        read("")
+
+
+def test_the_files_of_a_data_set(tmp_path: Path) -> None:
+    listed = table(tmp_path, "file,label\na.jpg,x\nb.jpg,y\n")
+    found = read(listed)
+    assert found.files == [str(listed), str(tmp_path / "a.jpg"), str(tmp_path / "b.jpg")]
+    assert found.only([0]).files == found.files
 
 
 def test_unknown_labels_can_be_left_out() -> None:

@@ -22,6 +22,7 @@ import whatsit
 from whatsit import Classifier, DatasetError, Evaluation, UsageError, zoo
 from whatsit._journal import Entry, Journal
 from whatsit.datasets import read
+from whatsit.runtimes import open_runtime
 
 SHARED = Path(__file__).parents[2] / "shared"
 SAMPLE = SHARED / "data" / "imagenet-val-sample"
@@ -316,6 +317,63 @@ def test_a_run_leaves_the_journal_of_another_that_is_writing(own_cache: Path) ->
     first.discard()
     assert journals(own_cache) == []
     assert Journal("key", rows=9, classes=3).earlier() == {}
+
+
+def test_old_journals_are_swept(tmp_path: Path, own_cache: Path) -> None:
+    folder = own_cache / "evaluations"
+    folder.mkdir()
+    old, fresh = folder / "some.aa.jsonl", folder / "other.bb.jsonl"
+    for path, days in ((old, 31), (fresh, 29)):
+        path.touch()
+        os.utime(path, (time.time() - days * 86400,) * 2)
+    grey_set(tmp_path, LEVELS[:3])
+    whatsit.evaluate(fake(), tmp_path)
+    assert journals(own_cache) == [fresh]
+
+
+def test_to_forget_spares_the_journal_of_a_run_of_now(own_cache: Path) -> None:
+    entry = Entry(((0, 0.5),), {"decode": 1.0, "preprocess": 1.0, "inference": 1.0})
+    gone, going, other = (Journal("key", rows=9, classes=3) for _ in range(3))
+    gone.add(0, entry)
+    going.add(1, entry)
+    gone.close()
+    other.forget()
+    assert len(journals(own_cache)) == 1
+    assert other.earlier() == {1: entry}
+    going.close()
+
+
+def test_a_run_that_does_not_resume_takes_nothing_from_one_of_now(
+    tmp_path: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grey_set(tmp_path, LEVELS[:5])
+    monkeypatch.setattr(Journal, "discard", lambda journal: None)  # as if it still went on
+    for _ in range(2):
+        assert whatsit.evaluate(fake(), tmp_path, resume=False).notes == ()
+
+
+@pytest.mark.parametrize(("pictures", "workers", "threads"), [(1, 1, 4), (2, 2, 2)])
+def test_the_threads_that_were_used_are_recorded(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pictures: int,
+    workers: int,
+    threads: int,
+) -> None:
+    monkeypatch.setattr("whatsit.classifier.cpu_count", lambda: 4)
+    opened = []
+
+    def spy(*arguments: object, **options: object) -> object:
+        opened.append(options["threads"])
+        return open_runtime(*arguments, **options)
+
+    grey_set(tmp_path, LEVELS[:pictures])
+    with fake() as classifier:
+        monkeypatch.setattr("whatsit.classifier.open_runtime", spy)
+        classifier._idle.clear()
+        found = whatsit.evaluate(classifier, tmp_path, workers=2)
+    assert (found.workers, found.threads) == (workers, threads)
+    assert set(opened) == {threads}
 
 
 def test_a_cache_that_cannot_be_written_is_a_note(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -195,11 +196,19 @@ def test_a_file_that_is_no_evaluation(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("answers", [["a", 0, [], [1, 1, 1]]]),
-        ("answers", [["a", 3, [[0, 0.5]], [1, 1, 1]]]),
-        ("answers", [["a", 0, [[-1, 0.5]], [1, 1, 1]]]),
-        ("answers", [["a", 0, [[0, 0.5]], [1, 1]]]),
-        ("answers", [["a", 0, [[0, "x"]], [1, 1, 1]]]),
+        ("answers", [["a", 0, [], [1, 1, 1], 9]]),
+        ("answers", [["a", 3, [[0, 0.5]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[-1, 0.5]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0, 0.5]], [1, 1], 9]]),
+        ("answers", [["a", 0, [[0, "x"]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0, math.nan]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0, -7]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0, 1.5]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0, 0.5]], [1, -1, 1], 9]]),
+        ("answers", [["a", 0, [[0, 0.5]], [1, math.inf, 1], 9]]),
+        ("answers", [["a", 0.5, [[0, 0.5]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0.5, 0.5]], [1, 1, 1], 9]]),
+        ("answers", [["a", 0, [[0, 0.5]], [1, 1, 1], "x"]]),
         ("answers", [["a"]]),
         ("answers", 7),
         ("failures", [{"path": "a", "error": {}}]),
@@ -217,6 +226,34 @@ def test_a_saved_file_that_was_changed(tmp_path: Path, key: str, value: object) 
     path.write_text(json.dumps(changed))
     with pytest.raises(DatasetError, match="is no saved evaluation"):
         Evaluation.read(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"kind": "whatsit-benchmark"}, "it is JSON of something else"),
+        ([], "it is JSON of something else"),
+        ({"format": None}, "its format is None, not 'whatsit-evaluation-2'"),
+        ({"answers": [["a"]]}, "its contents are not those of an evaluation"),
+        ({"answers": None}, "its contents are not those of an evaluation"),
+        ({"model": ...}, "it lacks 'model'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_plain_words(
+    tmp_path: Path, content: dict[str, object] | list[object], reason: str
+) -> None:
+    path = tmp_path / "a.json"
+    by_hand().save(path)
+    changed = json.loads(path.read_text())
+    if isinstance(content, list) or "kind" in content:
+        changed = content
+    else:
+        changed = {key: content.get(key, value) for key, value in changed.items()}
+        changed = {key: value for key, value in changed.items() if value is not ...}
+    path.write_text(json.dumps(changed))
+    with pytest.raises(DatasetError) as caught:
+        Evaluation.read(path)
+    assert caught.value.message == f"{str(path)!r} is no saved evaluation: {reason}"
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import make_models
 import numpy as np
 import pytest
+from full_disk import largest_file, needs_limits
 
 import whatsit
 from whatsit import (
@@ -31,7 +34,7 @@ from whatsit import (
 )
 from whatsit._metadata import Metadata
 from whatsit.getting import probe
-from whatsit.zoo import imported
+from whatsit.zoo import imported, locks
 
 SHARED = Path(__file__).parents[2] / "shared"
 QUANTISED = sorted((SHARED / "models").glob("*mobilenet*.tflite"))
@@ -461,6 +464,18 @@ def test_imagenet_for_a_model_of_three(small: Path) -> None:
         getting.get(small, labels="imagenet")
 
 
+def test_two_files_of_labels_that_both_fit(tmp_path: Path, names: Path) -> None:
+    file = tmp_path / "two.zip"
+    both = {"labels.txt": NAMES.encode(), "classes.txt": b"x\ny\nz\n"}
+    file.write_bytes(zipped({"net.tflite": SMALL} | both))
+    with refused(ModelUnsupported, "'labels.txt'", "'classes.txt'", "--labels FILE"):
+        getting.get(file)
+    bundle = Bundle.read(getting.get(file, labels=names).path)
+    assert bundle.labels.names == ("red", "green", "blue")
+    file.write_bytes(zipped({"net.tflite": foreign()} | both))  # which has its own
+    assert getting.get(file, force=True).new
+
+
 # ── models that do not run ───────────────────────────────────────────────────────────────────
 
 
@@ -526,10 +541,52 @@ def test_the_name_of_a_built_in_model(name: str, small: Path, names: Path) -> No
 def test_a_name_is_made_of_the_files(file: str, name: str, tmp_path: Path, names: Path) -> None:
     (tmp_path / file).write_bytes(foreign())
     if not name:
-        with refused(UsageError, "'' cannot be the name of a model", "--name"):
+        with refused(UsageError, "no name for the model can be made of", "--name NAME"):
             getting.get(tmp_path / file)
     else:
         assert getting.get(tmp_path / file).name == name
+
+
+@pytest.mark.parametrize("name", ["con", "NUL", "Com1.x", "x."])
+def test_names_that_windows_does_not_take(name: str, small: Path, names: Path) -> None:
+    with refused(UsageError, f"{name!r} cannot be the name of a model", "--name"):
+        getting.get(small, labels=names, name=name)
+
+
+def test_a_name_that_differs_only_in_case(small: Path, names: Path) -> None:
+    getting.get(small, labels=names)
+    with refused(UsageError, "imported model 'colours', and 'Colours' differs only in case"):
+        getting.get(small, labels=names, name="Colours")
+
+
+@pytest.mark.parametrize("folder", [".", ".."])
+def test_a_folder_is_no_model(folder: str) -> None:
+    with refused(UsageError, f"{folder!r} is a folder"):
+        getting.get(folder)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="its files have names of any bytes")
+def test_a_file_whose_name_is_no_utf8(tmp_path: Path, names: Path) -> None:
+    file = tmp_path / "bads\udcff.tflite"
+    file.write_bytes(SMALL)
+    got = getting.get(file, labels=names)
+    assert (got.name, got.source) == ("bads", "bads\\xff.tflite")
+    assert Bundle.read(got.path).record["origin"]["source"] == "bads\\xff.tflite"
+    file.write_bytes(foreign())
+    assert getting.get(file, force=True).new
+
+
+def test_a_member_whose_name_is_no_utf8(tmp_path: Path, names: Path) -> None:
+    file = tmp_path / "net.tgz"
+    file.write_bytes(tarred({"m\udcff\udcfe.tflite": SMALL}))
+    got = getting.get(file, labels=names, member="m\udcff\udcfe.tflite")
+    assert Bundle.read(got.path).record["origin"]["member"] == "m\\xff\\xfe.tflite"
+
+
+@pytest.mark.parametrize("license", ["x\udcff", "two\nlines"])
+def test_a_license_that_is_no_text(license: str, small: Path, names: Path) -> None:
+    with refused(UsageError, f"{license!r} is no name of a license", "one line of text"):
+        getting.get(small, labels=names, license=license)
 
 
 def test_the_same_again_and_another_under_its_name(
@@ -560,9 +617,10 @@ def test_a_word_that_is_nothing() -> None:
 
 
 def test_a_folder_and_a_file_too_large(tmp_path: Path, small: Path) -> None:
-    with refused(UsageError, "is no regular file"):
+    with refused(UsageError, "is a folder"):
         getting.get(tmp_path)
-    with refused(UsageError, f"is {len(SMALL)} bytes", "at most 100 bytes", "--max-size"):
+    # As of a download that is too large, and with the same exit status.
+    with refused(ModelUnsupported, f"is {len(SMALL)} bytes", "at most 100 bytes", "--max-size"):
         getting.get(small, max_bytes=100)
 
 
@@ -581,8 +639,34 @@ def test_a_wrong_rule_is_said_before_anything_else(small: Path) -> None:
 
 
 def test_a_built_in_name_is_there_already() -> None:
-    got = getting.get(zoo.DEFAULT, name="mine")
+    got = getting.get(zoo.DEFAULT, offline=True)
     assert (got.name, got.new, got.notes) == (zoo.DEFAULT, False, ("it is built in",))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "mine"},
+        {"member": "a"},
+        {"labels": "/no-such"},
+        {"mean": 0.0},
+        {"std": 1.0},
+        {"preprocess": "pad"},
+        {"license": "MIT"},
+        {"sha256": "zz"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_a_built_in_model_stays_as_it_is(options: dict[str, Any]) -> None:
+    message = f"the model {zoo.DEFAULT!r} is built in, and stays as it is"
+    with refused(UsageError, message, "no other option", "whatsit models path"):
+        getting.get(zoo.DEFAULT, **options)
+
+
+def test_a_file_that_has_the_name_of_a_built_in_model(tmp_path: Path) -> None:
+    file = tmp_path / zoo.DEFAULT
+    file.write_bytes(foreign())
+    assert getting.get(file, name="mine").new
 
 
 # ── the models beside the project ────────────────────────────────────────────────────────────
@@ -688,6 +772,32 @@ def test_a_replacement_that_is_killed_leaves_one_of_the_two(
     assert receipt.sha256 == hashlib.sha256(there).hexdigest()
 
 
+@pytest.mark.parametrize("act", ["get", "remove"])
+def test_a_receipt_without_its_model_is_swept_up(act: str, small: Path, names: Path) -> None:
+    """As a kill leaves it between the two files."""
+    getting.get(small, labels=names, name="orphan").path.unlink()
+    assert zoo.installed() == {}
+    path = getting.get(small, labels=names).path
+    if act == "remove":
+        path.with_name("orphan.json").write_text("{}")
+        imported.remove("colours")
+    assert not path.with_name("orphan.json").exists()
+
+
+def test_a_model_cut_short_is_said_to_be_altered(small: Path, names: Path) -> None:
+    path = getting.get(small, labels=names).path
+    path.write_bytes(path.read_bytes()[:200])
+    said = []
+    for act in (imported.check, zoo.open_model, whatsit.load):
+        with pytest.raises(ModelDamaged) as caught:
+            act("colours")
+        said.append(caught.value.to_json())
+    assert said == [said[0]] * 3
+    assert (
+        said[0]["hint"] == "import it again from colours.tflite, with the same options and --force"
+    )
+
+
 def test_what_a_kill_left_is_swept_up(small: Path, names: Path, own_cache: Path) -> None:
     (own_cache / "models").mkdir()
     left = own_cache / "models" / ".colours.tflite.0123.partial"
@@ -707,8 +817,76 @@ def test_remove_takes_the_receipt_along(small: Path, names: Path) -> None:
     getting.get(small, labels=names)
     imported.remove("colours")
     assert files_in_cache() == {}
-    with pytest.raises(ModelNotFound):
+
+
+@pytest.mark.parametrize("act", [imported.remove, imported.check])
+def test_there_is_no_model_of_this_name(act: Callable[[str], object], own_cache: Path) -> None:
+    (own_cache / "outside.tflite").write_bytes(b"")
+    for name in ("colours", "../outside"):
+        with refused(UsageError, f"no built-in model {name!r}", "`whatsit models`"):
+            act(name)
+    assert not (own_cache / "models").exists()
+    (own_cache / "models").mkdir()
+    with refused(UsageError, "no built-in model '../outside'"):
+        act("../outside")
+
+
+def test_remove_waits_for_whoever_installs(
+    small: Path, names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    getting.get(small, labels=names)
+    receipt_path, free = imported._receipt_path, []
+
+    def tried(name: str) -> Path:
+        with open(imported.folder() / ".lock", "ab") as file:
+            free.append(locks.try_lock(file))
+        return receipt_path(name)
+
+    monkeypatch.setattr(imported, "_receipt_path", tried)
+    imported.remove("colours")
+    assert free == [False]
+    tried("colours")
+    assert free == [False, True]
+
+
+def test_a_model_that_goes_while_remove_waits(
+    small: Path, names: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = getting.get(small, labels=names).path
+    locked = imported._locked
+
+    def late() -> AbstractContextManager[None]:
+        path.unlink()
+        return locked()
+
+    monkeypatch.setattr(imported, "_locked", late)
+    with pytest.raises(UsageError, match="no built-in model 'colours'"):
         imported.remove("colours")
+
+
+@needs_limits
+@pytest.mark.parametrize("room_bytes", [10, 10_000])  # too little for the receipt; for the model
+def test_a_full_disk_leaves_no_receipt_without_its_model(room_bytes: int) -> None:
+    data = bytes(100_000)
+    receipt = imported.Receipt(hashlib.sha256(data).hexdigest(), len(data))
+    with (
+        refused(WhatsitError, "File too large", "WHATSIT_CACHE names another folder"),
+        largest_file(room_bytes),
+    ):
+        imported.install("colours", data, receipt, force=False)
+
+
+@needs_limits
+@pytest.mark.parametrize("room_bytes", [10, 10_000])
+def test_a_full_disk_keeps_the_model_that_was_there(
+    room_bytes: int, small: Path, names: Path
+) -> None:
+    getting.get(small, labels=names)
+    data = bytes(100_000)
+    receipt = imported.Receipt(hashlib.sha256(data).hexdigest(), len(data))
+    with refused(WhatsitError, "File too large"), largest_file(room_bytes):
+        imported.install("colours", data, receipt, force=True)
+    imported.check("colours")
 
 
 def test_receipts_of_a_later_version_can_be_read(small: Path, names: Path) -> None:

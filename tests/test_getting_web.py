@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import web_server
@@ -30,7 +31,8 @@ from web_server import Reply, Server
 
 import whatsit
 from whatsit import Bundle, DownloadFailed, ModelDamaged, UsageError, getting, zoo
-from whatsit.zoo import download, imported, published
+from whatsit.getting import download
+from whatsit.zoo import imported, published
 
 TAG = {"ETag": '"one"'}
 
@@ -103,6 +105,44 @@ def test_what_is_asked_for_is_not_passed_over(server: Server) -> None:
         getting.get(url, preprocess="pad")
     bundle = Bundle.read(getting.get(url, preprocess="pad", force=True).path)
     assert str(bundle.preprocess) == "pad(bicubic)"
+    with refused(UsageError, "already an imported model 'colours'", "--force"):
+        getting.get(url)
+
+
+def test_other_options_that_give_the_same_bytes(server: Server) -> None:
+    """After --force, the command that was given last is the one that is known."""
+    url = server.put("/colours.zip", zipped({"a.tflite": foreign()}))
+    getting.get(url)
+    with refused(UsageError, "already an imported model 'colours'"):
+        getting.get(url, member="a.tflite")
+    for force in (True, False):
+        assert getting.get(url, member="a.tflite", force=force).new is False
+
+
+def test_the_same_options_are_the_same_command(server: Server, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("x\ny\nz\n")
+    archive = server.put("/two.zip", zipped({"a.tflite": foreign(), "b.tflite": SMALL}))
+    options: dict[str, Any] = {
+        "member": "b.tflite",
+        "labels": names,
+        "mean": 0,
+        "std": 255,
+        "preprocess": "pad",
+        "license": "MIT",
+    }
+    first = getting.get(archive, **options)
+    again = getting.get(archive, **options)
+    assert again == dataclasses.replace(first, new=False)
+    assert getting.get(archive, **options | {"preprocess": "pad(bicubic)"}).new is False
+    assert len(server.asked) == 1
+    others = [{"member": "a.tflite"}, {"labels": "imagenet"}, {"std": 255.5}, {"license": ""}]
+    for other in others:
+        with refused(UsageError, "already an imported model 'two'"):
+            getting.get(archive, **options | other)
+    names.write_text("x\ny\nzz\n")
+    with refused(UsageError, "already an imported model 'two'"):
+        getting.get(archive, **options)
 
 
 def test_an_altered_model_is_not_passed_off_as_there(server: Server) -> None:
@@ -113,6 +153,35 @@ def test_an_altered_model_is_not_passed_off_as_there(server: Server) -> None:
         getting.get(url)
     assert getting.get(url, force=True).new
     assert path.read_bytes() == foreign()
+
+
+def test_an_address_that_leads_to_no_address(server: Server) -> None:
+    away = Reply(status=302, headers={"Location": "http://[::bad/m.tflite"})
+    with refused(DownloadFailed, "not redirected to http://[::bad/m.tflite: Invalid IPv6 URL"):
+        getting.get(server.put("/colours.tflite", away))
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://[::bad/m.tflite", "Invalid IPv6 URL"),
+        ("http://", "it names no server"),
+        ("https://example.org/m.tflite\r\nX: y", "a line break"),
+        ("https://example.org/m.tflite\0", "a control character"),
+        ("https://example.org/m\udcff.tflite", "bytes that are no UTF-8"),
+        (" https://example.org/m.tflite", "a blank at an end"),
+        ("https://exam ple.org/m.tflite", "it names no server"),
+    ],
+)
+def test_what_is_no_address(url: str, reason: str) -> None:
+    with refused(UsageError, "cannot fetch", reason, "an https address"):
+        getting.get(url)
+
+
+def test_a_cut_that_nothing_can_resume_leaves_nothing(server: Server) -> None:
+    cut = Reply(foreign(), cut_after=100)
+    with refused(DownloadFailed, "was cut off", "begins anew; with --sha256 HEX"):
+        getting.get(server.put("/colours.tflite", cut))
 
 
 def test_offline_asks_nobody(server: Server) -> None:
@@ -243,6 +312,13 @@ def test_a_hosted_name_gets_labels_and_preprocessing(row: published.Hosted, coff
     assert len(bundle.labels.find("n02084071")) == 118
 
 
+def test_a_hosted_name_again(row: published.Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
+    licensed = dataclasses.replace(row, licence="Apache-2.0")  # which nobody asked for
+    monkeypatch.setattr(published, "hosted", lambda: {"net_224": licensed})
+    first = getting.get("net_224")
+    assert getting.get("net_224", offline=True) == dataclasses.replace(first, new=False)
+
+
 def test_the_pinned_hash_is_checked(row: published.Hosted, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = dataclasses.replace(row, sha256="0" * 64)
     monkeypatch.setattr(published, "hosted", lambda: {"net_224": wrong})
@@ -250,15 +326,38 @@ def test_the_pinned_hash_is_checked(row: published.Hosted, monkeypatch: pytest.M
         getting.get("net_224")
 
 
+def as_it_is() -> dict[str, Any]:
+    """What a table would say of the model of `row`."""
+    return {"kind": "quantised", "side": 224, "size_mb": 4.0}
+
+
 def test_what_is_odd_about_a_row_is_said(
     row: published.Hosted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    odd = dataclasses.replace(row, sha256=None, note="below the curve")
+    odd = dataclasses.replace(row, sha256=None, note="below the curve", **as_it_is())
     monkeypatch.setattr(published, "hosted", lambda: {"net_224": odd})
     assert getting.get("net_224").notes[1:] == (
         "below the curve",
         f"nobody pinned this file; its sha256 is {row.sha256}",
     )
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ({"kind": "float"}, "takes uint8, but the table says that it is float"),
+        ({"side": 192}, "takes pictures of 224 × 224, but the table says 192 × 192"),
+        ({"size_mb": 5.1}, "is 4.0 MB, but the table says 5.1 MB"),
+        ({"size_mb": 3.2}, "is 4.0 MB, but the table says 3.2 MB"),
+    ],
+)
+def test_an_unpinned_row_must_be_what_the_table_says(
+    other: dict[str, Any], reason: str, row: published.Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = dataclasses.replace(row, sha256=None, **(as_it_is() | other))
+    monkeypatch.setattr(published, "hosted", lambda: {"net_224": odd})
+    with refused(DownloadFailed, f"what came for 'net_224' is another model: it {reason}"):
+        getting.get("net_224")
 
 
 def test_what_the_person_says_goes_before_the_row(row: published.Hosted, tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -355,3 +357,17 @@ def test_a_rule_made_by_hand_is_checked_too() -> None:
 def test_a_fraction_keeps_its_digits() -> None:
     rule = Preprocess.parse("crop(0.87512345)")
     assert Preprocess.parse(str(rule)) == rule
+
+
+def test_the_program_in_the_docs_gives_the_same() -> None:
+    """What the page says of legacy-bilinear is enough to do without this package."""
+    page = Path(__file__).parents[1] / "docs" / "preprocessing.md"
+    program = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(program, names)
+    rng = np.random.default_rng(7)
+    for height, width in ((5, 3), (7, 16), (40, 33), (1, 1), (64, 9)):
+        pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+        theirs = names["resize"](pixels.tolist(), 16, 11)
+        ours = run(Preprocess.parse("stretch"), Image.fromarray(pixels), (11, 16))
+        assert ours[0].tolist() == [[list(pixel) for pixel in row] for row in theirs]

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from make_evaluations import answer, evaluation
@@ -28,8 +27,8 @@ from make_reports import (
 )
 from PIL import Image
 
-from whatsit import ExtraMissing, UsageError, WhatsitError, report, zoo
-from whatsit.choice import Limits
+from whatsit import ExtraMissing, ModelError, UsageError, WhatsitError, report, wording, zoo
+from whatsit.choice import LeftOut, Limits
 from whatsit.compare import compare
 from whatsit.evaluation import Failure
 from whatsit.report import confusion, page, pictures, text
@@ -189,9 +188,9 @@ def test_a_comparison_carries_its_numbers() -> None:
     assert rows[1][:2] == [c.only_second, c.neither]
     assert rows[2][2] == c.pictures
     low, high = c.interval
-    assert f"{text.points(low)} to {text.points(high)}" in made.text
+    assert f"{wording.points(low)} to {wording.points(high)}" in made.text
     assert c.verdict() in made.text
-    assert text.p_value(c.p_value) in made.text
+    assert wording.p_value(c.p_value) in made.text
     flipped = made.table("Class", "Only first right")
     assert [(n, int(a), int(b)) for n, a, b in flipped] == c.classes_flipped()
     assert made.text.count("cannot be shown: ") > 3  # the pictures that have gone
@@ -232,6 +231,70 @@ def test_a_choice_carries_its_numbers() -> None:
     assert [row[1] for row in rows if row[2] == "recommended"] == [choice.recommended]
     assert all(reason in made.text for reason in choice.reasons)
     assert "at most 6 ms" in made.text
+
+
+def test_a_choice_states_its_sources_once_and_what_was_left_out() -> None:
+    source = "as recorded in the bundles"
+    choice = some_choice(None, candidate("mine", 5, 5, None))
+    candidates = tuple(
+        replace(c, runtime="litert", top1_source=source if c.top1 else "mine carries none")
+        for c in choice.candidates
+    )
+    missing = LeftOut("broken", ModelError("cannot be read", hint="fetch it again"))
+    choice = replace(
+        choice, candidates=candidates, left_out=(missing,), notes=("lite0: openvino is faster",)
+    )
+    made = Page(report.choice_page(choice))
+    assert made.text.count(source) == made.text.count("mine carries none") == 1
+    rows = {row[1].split(" ")[0]: row for row in made.table("No.", "Model")}
+    assert {len(row) for row in rows.values()} == {9}
+    numbers = {row[3][-1] for name, row in rows.items() if "mine" not in name}
+    (own,) = (row for name, row in rows.items() if "mine" in name)
+    assert len(numbers | {own[3][-1]}) == 2
+    assert own[2] == "of unknown accuracy"
+    assert made.text.count("litert") == len(candidates)
+    for said in ("broken", "cannot be read", "fetch it again", "lite0: openvino is faster"):
+        assert said in made.text
+
+
+def test_messages_do_not_repeat_the_folder() -> None:
+    failed = Failure(
+        "/data/set/cat/a.png",
+        {"code": "x", "message": "no file '/data/set/cat/a.png'", "hint": ""},
+    )
+    e = evaluation([answer("/data/set/dog/b.png", 0, 1)], failures=[failed])
+    assert "no file 'cat/a.png'" in Page(report.evaluation_page(e)).text
+    assert "/data" not in report.evaluation_page(e)
+    assert "/data" not in report.comparison_page(compare(e, e))
+
+
+@pytest.mark.parametrize(
+    ("score", "right", "verdict"),
+    [
+        (0.9, lambda i: i % 2, "too sure of itself."),
+        (0.5, lambda i: i % 10, "better than it thinks."),
+        (0.75, lambda i: i % 4, "as sure as it should be, as far as these pictures can tell."),
+        (None, lambda i: i % 2, "on the whole as sure as it should be, but not at every score."),
+    ],
+)
+def test_calibration_in_words(
+    score: float | None, right: Callable[[int], int], verdict: str
+) -> None:
+    scores = [(0.2 + 0.2 * (i // 2 % 4) if score is None else score) for i in range(400)]
+    rows = [answer(f"{i}", 0, 0 if right(i) else 1, scores[i]) for i in range(400)]
+    said = " ".join(Page(report.evaluation_page(evaluation(rows))).text.split())
+    assert f"{verdict} Within the groups below the two lie" in said
+    assert ("no more than chance" in said) == ("can tell" in verdict)
+
+
+def test_a_benchmark_that_cannot_tell_names_no_fastest() -> None:
+    clear = [replace(measurement(m, ms), rounds_ms=(ms,) * 5) for m, ms in (("a", 1.0), ("b", 9.0))]
+    assert "Fastest picture" in report.benchmark_page(some_benchmark(*clear))
+    for rounds in ((5.0,) * 5, (1.0,)):
+        same = [replace(m, rounds_ms=rounds) for m in clear]
+        page = report.benchmark_page(some_benchmark(*same))
+        assert "Fastest picture" not in page
+        assert "these rounds do not tell" in page
 
 
 def test_a_choice_without_a_winner_says_what_to_give_up() -> None:
@@ -420,21 +483,10 @@ def test_check_wants_html(tmp_path: Path, name: str) -> None:
 def test_check_wants_a_folder(tmp_path: Path) -> None:
     with pytest.raises(WhatsitError) as caught:
         report.check(tmp_path / "none" / "a.html")
-    assert f"no folder {str(tmp_path / 'none')!r}" in caught.value.message
+    assert f"{str(tmp_path / 'none' / 'a.html')!r}: there is no such folder" in caught.value.message
     (tmp_path / "b.html").mkdir()
     with pytest.raises(WhatsitError, match=r"b\.html"):
         report.check(tmp_path / "b.html")
-
-
-def test_check_tries_whether_it_can_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
-    with pytest.raises(WhatsitError) as caught:
-        report.check(tmp_path / "a.html")
-    assert "Permission denied" in caught.value.message
-    assert caught.value.hint
 
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
@@ -511,16 +563,16 @@ def test_templates_travel_with_the_package() -> None:
         (text.ms(0.615), "0.61"),
         (text.ms(18.26), "18.3"),
         (text.ms(1234.5), "1,234"),
-        (text.points(-0.0031), "−0.3"),
-        (text.points(0.015), "+1.5"),
+        (wording.points(-0.0031), "−0.3"),
+        (wording.points(0.015), "+1.5"),
         (text.percent(0.8415), "84.2\xa0%"),
-        (text.p_value(0.00001), "< 0.0001"),
-        (text.p_value(0.4712), "0.47"),
-        (text.p_value(1.0), "1"),
+        (wording.p_value(0.00001), "< 0.0001"),
+        (wording.p_value(0.4712), "0.47"),
+        (wording.p_value(1.0), "1"),
         (text.per_second(3.44), "3.4"),
         (text.per_second(1274.4), "1,274"),
-        (text.count(1, "class", "classes"), "1 class"),
-        (text.count(1200, "picture"), "1,200 pictures"),
+        (wording.counted(1, "class", "classes"), "1 class"),
+        (wording.counted(1200, "picture"), "1,200 pictures"),
         (text.moment("2026-01-02T03:04:05+00:00"), "2026-01-02 03:04"),
     ],
 )

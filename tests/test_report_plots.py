@@ -11,7 +11,7 @@ import pytest
 from make_reports import candidate, choose_among, some_choice
 
 from whatsit.choice import Limits
-from whatsit.report import scatter, svg
+from whatsit.report import scatter, spots, svg
 from whatsit.report.spots import Box, Point, find
 
 FRAME = Box(0, 0, 800, 400)
@@ -30,13 +30,13 @@ def test_labels_keep_off_each_other_and_off_the_points(seed: int) -> None:
         )
         for _ in range(10)
     ]
-    spots = find(points, FRAME, [])
-    assert not any(spot.crowded for spot in spots)
-    for one, other in itertools.combinations(spots, 2):
+    found = find(points, FRAME, [])
+    assert not any(spot.crowded for spot in found)
+    for one, other in itertools.combinations(found, 2):
         assert one.box.overlap(other.box) < 1
-    for spot, point in itertools.product(spots, points):
+    for spot, point in itertools.product(found, points):
         assert spot.box.overlap(point.box) < 1
-    for spot in spots:
+    for spot in found:
         assert spot.box.area - spot.box.overlap(FRAME) < 1
 
 
@@ -50,6 +50,24 @@ def test_a_label_near_another_point_has_a_line_to_its_own() -> None:
     first, second = find(points, FRAME, [])
     assert (first.box.left + first.box.right) / 2 < 400 or first.far
     assert (second.box.left + second.box.right) / 2 > 425 or second.far
+
+
+def test_labels_keep_off_the_words_of_a_limit() -> None:
+    words = Box(405, 180, 600, 230)
+    (spot,) = find([Point(400, 200, 10, width=100, height=16)], FRAME, [], [words])
+    assert spot.box.overlap(words) == 0
+
+
+def test_many_models_close_together_have_numbers() -> None:
+    chance = random.Random(3)
+    close = [
+        candidate(f"efficientnet-{i}-float16", 4 + 1.5 * chance.random(), 9, 530 + 2 * i)
+        for i in range(10)
+    ]
+    drawn = str(scatter.plot(choose_among(close, Limits(max_latency_ms=5, min_top1=0.82))))
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", drawn.split("<desc", 1)[-1])
+    assert not any("efficientnet" in text for text in words)
+    assert {str(number) for number in range(1, 11)} <= {text.strip() for text in words}
 
 
 def test_labels_avoid_lines_where_they_can() -> None:
@@ -133,3 +151,22 @@ def test_the_largest_circle_has_the_area_of_the_largest_file() -> None:
     ]
     large = sorted({top for top in tops if top > 3})
     assert large[1] / large[0] == pytest.approx(2, rel=0.01)
+
+
+def test_the_words_of_a_limit_stand_where_no_circle_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def watched(
+        points: list[Point], bounds: Box, bars: list[Box], blocked: list[Box]
+    ) -> list[spots.Spot]:
+        asked.append((points, blocked))
+        return find(points, bounds, bars, blocked)
+
+    monkeypatch.setattr(spots, "find", watched)
+    scatter.plot(some_choice(Limits(max_latency_ms=6, min_top1=0.84)))
+    assert asked
+    for points, blocked in asked:
+        (words,) = blocked
+        assert not any(words.overlap(point.box) for point in points)

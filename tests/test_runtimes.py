@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Bundle, engines, zoo
+from whatsit import Bundle, engines, inputs, zoo
 from whatsit.bundle import InputSpec, OutputSpec
 from whatsit.runtimes import FOR_TESTS, RUNTIMES, Graph, open_runtime
-from whatsit.runtimes.base import input_tensor, probabilities
+from whatsit.runtimes.base import probabilities
 
 FLOAT3 = OutputSpec("float32", 3)
 UINT8_3 = OutputSpec("uint8", 3, scale=1 / 256, zero_point=0)
@@ -134,10 +134,10 @@ def test_scores_do_not_share_the_memory_of_the_engine() -> None:
 
 def test_the_input_is_the_pixels_or_their_normalised_values() -> None:
     pixels = np.array([0, 127, 255], np.uint8).reshape(1, 1, 1, 3)
-    assert input_tensor(InputSpec("uint8", 1, 1), pixels) is pixels
-    one = input_tensor(InputSpec("float32", 1, 1, (127.0,), (128.0,)), pixels)
+    assert inputs.tensor(InputSpec("uint8", 1, 1), pixels) is pixels
+    one = inputs.tensor(InputSpec("float32", 1, 1, (127.0,), (128.0,)), pixels)
     assert (one.dtype, one.ravel().tolist()) == (np.float32, [-127 / 128, 0.0, 1.0])
-    three = input_tensor(InputSpec("float32", 1, 1, (0.0, 27.0, 55.0), (1.0, 2.0, 4.0)), pixels)
+    three = inputs.tensor(InputSpec("float32", 1, 1, (0.0, 27.0, 55.0), (1.0, 2.0, 4.0)), pixels)
     assert three.ravel().tolist() == [0.0, 50.0, 50.0]
 
 

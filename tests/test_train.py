@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import make_dataset
 import make_pictures
@@ -18,7 +20,7 @@ import pytest
 from PIL import Image
 
 import whatsit
-from whatsit import DatasetError, ModelUnsupported, UsageError, WhatsitError, zoo
+from whatsit import DatasetError, ModelUnsupported, UsageError, WhatsitError, datasets, zoo
 from whatsit.train import add
 
 PARENT = "mobilenet-v2-int8"
@@ -88,7 +90,10 @@ def test_every_way_to_run_it_gives_the_same_class(
 
     report, path = taught
     assert report.evaluation is not None
-    answers = {answer.path: answer.ranked[0][0] for answer in report.evaluation.answers}
+    root = report.evaluation.root
+    answers = {
+        os.path.join(root, answer.path): answer.ranked[0][0] for answer in report.evaluation.answers
+    }
     with whatsit.load(path) as model:
         found = {r.path: r.predictions[0].index for r in model.classify_many(answers)}
     assert found == answers
@@ -102,6 +107,32 @@ def test_every_way_to_run_it_gives_the_same_class(
         plain.set_tensor(asked["index"], pixels(report.bundle, picture)[np.newaxis])
         plain.invoke()
         assert plain.get_tensor(given["index"])[0].argmax() == answer
+
+
+def test_what_storing_the_head_changes_is_named(
+    taught: tuple[whatsit.TrainingReport, Path], others: Path
+) -> None:
+    from whatsit.train import making
+
+    evaluation = taught[0].evaluation
+    assert evaluation is not None
+    held = SimpleNamespace(dataset=datasets.read(others), classes=[])
+    truths = {answer.path: answer.truth for answer in evaluation.answers}
+    held.classes = [truths[held.dataset.place(row)] for row in held.dataset.rows]
+    given = {answer.path: answer.ranked[0][0] for answer in evaluation.answers}
+    first = held.dataset.place(held.dataset.rows[0])
+    floats = np.zeros((len(held.classes), 5), np.float32)  # a head that agrees but for one picture
+    for row, picture in enumerate(held.dataset.rows):
+        floats[row, given[held.dataset.place(picture)]] = 1
+    floats[0] = np.roll(floats[0], 1)
+    lesson = SimpleNamespace(
+        held=held,
+        held_vectors=None,
+        learned=evaluation.labels,
+        fit=SimpleNamespace(logits=lambda vectors: floats),
+    )
+    (flip,) = making._flips(cast(Any, lesson), evaluation)
+    assert flip.path == first
 
 
 def pixels(bundle: whatsit.Bundle, path: str) -> np.ndarray:

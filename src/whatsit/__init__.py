@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundle import Bundle as Bundle
+    from .choice import Choice as Choice
+    from .choice import Limits as Limits
+    from .choose import choose as choose
     from .classifier import Classifier as Classifier
     from .classifier import load as load
     from .compare import Comparison as Comparison
     from .compare import compare as compare
     from .datasets.base import Dataset as Dataset
-    from .errors import BelowFloor as BelowFloor
     from .embedding import Embeddings as Embeddings
     from .embedding import embed as embed
+    from .errors import BelowFloor as BelowFloor
     from .errors import DatasetError as DatasetError
     from .errors import DownloadFailed as DownloadFailed
     from .errors import ExtraMissing as ExtraMissing
@@ -57,6 +60,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "BelowFloor": "errors",
     "Bundle": "bundle",
+    "Choice": "choice",
+    "Limits": "choice",
+    "choose": "choose",
     "Classifier": "classifier",
     "load": "classifier",
     "Comparison": "compare",

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from . import storage
-from .evaluation import STAGES, Ranked
+from .evaluation import STAGES, Ranked, parse_answer
+from .zoo import locks
+
+_KEPT_S = 30 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,12 @@ class Journal:
         self._classes = classes
         self._read_bytes: dict[Path, int] = {}  # of each earlier run's file
         self._path = self._folder / f"{key}.{secrets.token_hex(4)}.jsonl"
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self.problem = ""
 
     def earlier(self) -> dict[int, Entry]:
         """row → answer, of earlier runs that were interrupted."""
+        self._sweep()
         found: dict[int, Entry] = {}
         for path in self._earlier_files():
             with contextlib.suppress(OSError):  # another run has just finished and removed it
@@ -56,10 +60,11 @@ class Journal:
         return found
 
     def forget(self) -> None:
-        """Removes what earlier runs have left."""
+        """Removes what earlier runs have left, but not what a run of now is writing."""
         for path in self._earlier_files():
-            with contextlib.suppress(OSError):
-                path.unlink()
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                if locks.try_lock(file):
+                    path.unlink()
 
     def add(self, row: int, entry: Entry) -> None:
         """Keeps one answer; it survives the end of this process from here on."""
@@ -69,8 +74,9 @@ class Journal:
         try:
             if self._file is None:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                self._file = open(self._path, "x", encoding="ascii", newline="\n")  # noqa: SIM115
-            self._file.write(json.dumps(value) + "\n")
+                self._file = open(self._path, "xb")  # noqa: SIM115
+                locks.try_lock(self._file)  # for `forget`; where it cannot be had, without
+            self._file.write(json.dumps(value).encode() + b"\n")
             self._file.flush()
         except OSError as error:
             self.problem = str(error.strerror or error)
@@ -91,6 +97,14 @@ class Journal:
                 if size < 0 or path.stat().st_size == size:  # else another run is writing it
                     path.unlink()
 
+    def _sweep(self) -> None:
+        """Removes what nobody will go on with: runs of any kind, long ago."""
+        oldest = time.time() - _KEPT_S
+        for path in self._folder.glob("*.jsonl"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
     def _earlier_files(self) -> list[Path]:
         return sorted(self._folder.glob(f"{self._key}.*.jsonl"))
 
@@ -98,20 +112,7 @@ class Journal:
         """The answer in a line as {row: answer}; nothing if it is not what `add` writes."""
         try:
             row, ranked, times = json.loads(line)
-            entry = Entry(
-                tuple((int(index), float(score)) for index, score in ranked),
-                {stage: float(ms) for stage, ms in zip(STAGES, times, strict=True)},
-            )
+            entry = Entry(*parse_answer(ranked, times, self._classes))
         except (ValueError, TypeError, RecursionError):
             return {}
-        return {row: entry} if self._makes_sense(row, entry) else {}
-
-    def _makes_sense(self, row: Any, entry: Entry) -> bool:
-        numbers = [*(score for _, score in entry.ranked), *entry.timings_ms.values()]
-        return (
-            isinstance(row, int)
-            and 0 <= row < self._rows
-            and bool(entry.ranked)
-            and all(0 <= index < self._classes for index, _ in entry.ranked)
-            and all(map(math.isfinite, numbers))
-        )
+        return {row: entry} if isinstance(row, int) and 0 <= row < self._rows else {}

@@ -45,6 +45,7 @@ _METADATA_NAME = "TFLITE_METADATA"
 _METADATA_IDENTIFIER = b"M001"
 _MAX_FILES_BYTES = 16 << 20  # a bomb is refused before it is unpacked
 _MIN_PARSER_VERSION = "1.0.0"
+_GET_IT_AGAIN = "download or copy it again"
 
 # enum values of metadata_schema.fbs
 _RGB = 1
@@ -97,9 +98,7 @@ def read_layout(data: bytes) -> Layout:
     # What reading a damaged flatbuffer raises: positions outside the file, lengths beyond it,
     # text that is no UTF-8, indices of tensors and buffers that are not there.
     except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
-        raise ModelDamaged(
-            f"the model's tables cannot be read: {error}", hint="the file is damaged or cut short"
-        ) from error
+        raise _broken_tables() from error
 
 
 def read_files(data: bytes) -> dict[str, bytes]:
@@ -134,9 +133,10 @@ def read_files(data: bytes) -> dict[str, bytes]:
         RuntimeError,
         NotImplementedError,
     ) as error:
+        # What zipfile itself says is of the file; the others speak of Python.
+        reason = error if isinstance(error, zipfile.BadZipFile) else "it is damaged or cut short"
         raise ModelDamaged(
-            f"the files inside the model cannot be read: {error}",
-            hint="the file is damaged or cut short",
+            f"the files inside the model cannot be read: {reason}", hint=_GET_IT_AGAIN
         ) from error
 
 
@@ -153,9 +153,13 @@ def write(data: bytes, metadata: Metadata, files: Mapping[str, bytes]) -> bytes:
         return _append_files(pack_model(model), files)
     # The generated code checks nothing: of damaged tables it raises nearly anything.
     except Exception as error:
-        raise ModelDamaged(
-            f"the model's tables cannot be read: {error}", hint="the file is damaged or cut short"
-        ) from error
+        raise _broken_tables() from error
+
+
+def _broken_tables() -> ModelDamaged:
+    return ModelDamaged(
+        "the model's tables cannot be read: the file is damaged or cut short", hint=_GET_IT_AGAIN
+    )
 
 
 def _metadata_buffer(model: Any) -> Any:

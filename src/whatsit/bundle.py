@@ -175,12 +175,16 @@ class Bundle:
             )
         if any("\n" in name for name in (labels.names if isinstance(labels, Labels) else labels)):
             raise UsageError("a class name of several lines", expected="one line a class")
+        _check_text(name, description, author, license, license_text)
         classes = labels if isinstance(labels, Labels) else Labels.from_lines("\n".join(labels))
+        _check_text(*classes.names)
         # In full, since what is left out follows the defaults, and those may change.
         rule = str(Preprocess.parse(str(preprocess)))
         ours = {"format": RECORD_FORMAT, "preprocess": rule}
         # Twice, for the order and for the value: `facts` may be the record of another bundle.
         record = {**ours, **(facts or {}), **ours, "classes": classes.to_json()}
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+        _check_text(text)
         metadata = Metadata(
             name=name,
             description=description,
@@ -192,7 +196,7 @@ class Bundle:
         )
         files = {
             LABELS_FILE: ("\n".join(classes.names) + "\n").encode(),
-            RECORD_FILE: json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(),
+            RECORD_FILE: text.encode(),
         }
         if license_text:
             files[LICENSE_FILE] = license_text.encode()
@@ -219,9 +223,7 @@ def _named(name: str) -> Iterator[None]:
     try:
         yield
     except (ModelDamaged, ModelUnsupported, ModelWithoutMetadata) as error:
-        raise type(error)(
-            f"model {name!r}: {error.message}", expected=error.expected, hint=error.hint
-        ) from error.__cause__
+        raise error.about(f"model {name!r}") from error
 
 
 def _input_spec(layout: Layout) -> InputSpec:
@@ -301,6 +303,11 @@ def _read_record(content: bytes | None) -> dict[str, Any]:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelDamaged(f"its {RECORD_FILE} cannot be read: {error}") from error
+    if b"\\ud" in content.lower():  # half a pair of these escapes is no character
+        try:
+            _check_text(json.dumps(record, ensure_ascii=False))
+        except UsageError as error:
+            raise ModelDamaged(f"its {RECORD_FILE} cannot be read: {error}") from error
     if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
         raise ModelUnsupported(
             f"its {RECORD_FILE} is of another format",
@@ -308,6 +315,16 @@ def _read_record(content: bytes | None) -> dict[str, Any]:
             hint="a newer whatsit may read it: pip install -U whatsit",
         )
     return record
+
+
+def _check_text(*texts: str) -> None:
+    """Raises UsageError for what cannot be written: a file name's bytes that are no UTF-8."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            part = text[max(0, error.start - 20) : error.end + 20]
+            raise UsageError(f"{part!r} is no text", expected="characters of Unicode") from error
 
 
 def _read_labels(
@@ -344,7 +361,8 @@ def _labels_file(metadata: Metadata, files: Mapping[str, bytes]) -> Labels:
     try:
         return Labels.from_lines(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
-        raise ModelDamaged(f"its labels are no UTF-8: {error}") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ModelDamaged(f"its labels are no UTF-8: see line {line}") from error
 
 
 def _parse_rule(rule: object) -> Preprocess:

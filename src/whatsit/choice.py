@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from . import wording
 from .compare import compare
-from .errors import UsageError
+from .errors import UsageError, WhatsitError
 from .evaluation import Evaluation
 from .measures import Rate, Spread
 
@@ -52,18 +53,28 @@ class Candidate:
     evaluation: Evaluation | None = None
     shortfalls: tuple[str, ...] = ()
     on_front: bool = False
+    runtime: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """For --json."""
         return {
             "model": self.name,
             "size_bytes": self.size_bytes,
+            "runtime": self.runtime,
             "latency_ms": self.latency.to_json(),
             "top1": None if self.top1 is None else self.top1.to_json(),
             "top1_source": self.top1_source,
             "on_front": self.on_front,
             "shortfalls": list(self.shortfalls),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A model that could not be measured, and the error that prevented it."""
+
+    name: str
+    error: WhatsitError
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,8 @@ class Choice:
     timing: str
     machine: Mapping[str, object]
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For --json: shares from 0 to 1, times in ms."""
@@ -102,7 +115,12 @@ class Choice:
             "pictures": self.pictures,
             "timing": self.timing,
             "candidates": [candidate.to_json() for candidate in self.candidates],
+            "left_out": [
+                {"model": missing.name, "error": missing.error.to_json()}
+                for missing in self.left_out
+            ],
             "warnings": list(self.warnings),
+            "notes": list(self.notes),
             "machine": dict(self.machine),
         }
 
@@ -116,6 +134,8 @@ def decide(
     timing: str,
     machine: Mapping[str, object],
     warnings: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> Choice:
     """The choice among measured candidates; the same numbers give the same choice.
 
@@ -142,6 +162,8 @@ def decide(
         timing=timing,
         machine=machine,
         warnings=tuple(warnings),
+        notes=tuple(notes),
+        left_out=tuple(left_out),
     )
 
 
@@ -150,7 +172,12 @@ def _accuracy(candidate: Candidate) -> float:
 
 
 def _on_front(candidate: Candidate, others: Sequence[Candidate]) -> bool:
-    """Whether no other is at least as good in all three respects and better in one."""
+    """Whether no other is at least as good in all three respects and better in one.
+
+    Of a model whose accuracy is not known, nobody can say.
+    """
+    if candidate.top1 is None:
+        return False
 
     def costs(c: Candidate) -> tuple[float, float, float]:
         return c.latency.median, c.size_bytes, -_accuracy(c)
@@ -159,6 +186,7 @@ def _on_front(candidate: Candidate, others: Sequence[Candidate]) -> bool:
     return not any(
         costs(other) != own and all(a <= b for a, b in zip(costs(other), own, strict=True))
         for other in others
+        if other.top1 is not None
     )
 
 
@@ -193,14 +221,19 @@ def _shortfalls(candidate: Candidate, limits: Limits) -> list[str]:
     said = []
     latency, size, top1 = candidate.latency.median, candidate.size_bytes, candidate.top1
     if limits.max_latency_ms is not None and latency > limits.max_latency_ms:
-        said.append(f"{_ms(latency)} a picture, over {_ms(limits.max_latency_ms)}")
+        said.append(
+            f"{wording.milliseconds(latency)} a picture, "
+            f"over {wording.milliseconds(limits.max_latency_ms)}"
+        )
     if limits.max_size_bytes is not None and size > limits.max_size_bytes:
-        said.append(f"{_megabytes(size)}, over {_megabytes(limits.max_size_bytes)}")
+        said.append(f"{wording.megabytes(size)}, over {wording.megabytes(limits.max_size_bytes)}")
     if limits.min_top1 is not None:
         if top1 is None:
             said.append("its Top-1 is not known")
         elif top1.value < limits.min_top1:
-            said.append(f"Top-1 {_percent(top1.value)}, under {_percent(limits.min_top1)}")
+            digits = 1 if limits.min_top1 - top1.value > 0.001 else 3  # not "82.5 %, under 82.5 %"
+            own, wanted = (wording.percent(s, digits) for s in (top1.value, limits.min_top1))
+            said.append(f"Top-1 {own}, under {wanted}")
     return said
 
 
@@ -212,21 +245,33 @@ def _reasons(
 ) -> list[str]:
     """Why this one, in plain words, and what speaks against it."""
     if chosen is None or chosen.top1 is None:
-        unknown = [c.name for c in judged if c.top1 is None and not c.shortfalls]
-        why = f"; of {', '.join(unknown)} no Top-1 is known: measure with --data" if unknown else ""
-        return [f"no model keeps the limits{why}"]
+        return _nothing(judged)
     low, high = chosen.top1.interval
     said = [
-        f"{chosen.name}: Top-1 {_percent(chosen.top1.value)} "
-        f"({_percent(low)} to {_percent(high)}), "
-        f"{_ms(chosen.latency.median)} a picture, {_megabytes(chosen.size_bytes)}"
+        f"{chosen.name}: Top-1 {wording.percent(chosen.top1.value)} "
+        f"({wording.percent(low)} to {wording.percent(high)}), "
+        f"{wording.milliseconds(chosen.latency.median)} a picture, "
+        f"{wording.megabytes(chosen.size_bytes)}"
     ]
     said += [_against(chosen, other, other in tied) for other in judged if _rivals(chosen, other)]
     said += [_tie(chosen, other) for other in tied if not _rivals(chosen, other)]
     if limits.max_latency_ms is not None and chosen.latency.p95 > limits.max_latency_ms:
-        said.append(f"one picture in twenty takes longer than {_ms(chosen.latency.p95)}")
+        said.append(
+            f"one picture in twenty takes longer than {wording.milliseconds(chosen.latency.p95)}"
+        )
     if limits.min_top1 is not None and low < limits.min_top1:
-        said.append(f"its true Top-1 may be as low as {_percent(low)}: more pictures would tell")
+        said.append(
+            f"its true Top-1 may be as low as {wording.percent(low)}: more pictures would tell"
+        )
+    return said
+
+
+def _nothing(judged: Sequence[Candidate]) -> list[str]:
+    """Why no model can be recommended."""
+    unknown = [c.name for c in judged if c.top1 is None]
+    said = ["no model keeps the limits"] if len(unknown) < len(judged) else []
+    if unknown:
+        said.append(f"of {', '.join(unknown)} no Top-1 is known: measure it with --data")
     return said
 
 
@@ -242,8 +287,8 @@ def _against(chosen: Candidate, other: Candidate, tied: bool) -> str:
     if other.shortfalls:
         return f"{more}, but does not fit: {'; '.join(other.shortfalls)}"
     times = other.latency.median / chosen.latency.median
-    cost = f"takes {times:.1f} × the time" if times > 1 else "is no faster"
-    doubt = f": {_evidence(chosen, other)}" if tied else ""
+    cost = f"takes {times:.1f} × the time" if times > 1.05 else "is no faster"
+    doubt = f", and {_evidence(chosen, other)}" if tied else ""
     return f"{more}, but {cost}{doubt}"
 
 
@@ -253,11 +298,11 @@ def _tie(chosen: Candidate, other: Candidate) -> str:
 
 def _evidence(chosen: Candidate, other: Candidate) -> str:
     if chosen.evaluation is None or other.evaluation is None:
-        return "the intervals overlap"
+        return "their recorded intervals overlap: only --data can tell"
     paired = compare(chosen.evaluation, other.evaluation)
     return (
         f"of {paired.pictures} pictures only the one has {paired.only_first} right, "
-        f"only the other {paired.only_second} (p = {paired.p_value:.2f})"
+        f"only the other {paired.only_second} ({wording.p_equals(paired.p_value)})"
     )
 
 
@@ -296,15 +341,3 @@ def _relaxed(kind: str, open_to: Sequence[Candidate]) -> str:
 def _up(value: float) -> float:
     """Rounded up to a tenth, so that the limit holds as it is printed."""
     return math.ceil(value * 10) / 10
-
-
-def _ms(value: float) -> str:
-    return f"{value:.1f} ms"
-
-
-def _megabytes(size: float) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

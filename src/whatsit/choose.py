@@ -9,23 +9,32 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from . import benchmark, datasets, zoo
+from . import benchmark, datasets, engines, wording, zoo
 from .bundle import Bundle
 from .choice import Candidate as Candidate
 from .choice import Choice as Choice
+from .choice import LeftOut, decide
 from .choice import Limits as Limits
-from .choice import decide
-from .classifier import load, open_bundle
+from .classifier import Classifier, default_threads, open_bundle
 from .datasets import Dataset
-from .errors import DatasetError, ModelError, UsageError
+from .errors import DatasetError, ModelError, RuntimeUnavailable, UsageError
 from .evaluate import evaluate
 from .evaluation import Evaluation
 from .measures import Rate
+from .runtimes import AUTO
 from .sources import Source
 
 Say = Callable[[str], None]  # what is being done, or what a person should know
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """What a bundle says of its own accuracy."""
+
+    data_set: str
+    top1: Rate
 
 
 def choose(
@@ -41,32 +50,39 @@ def choose(
     """The best of `models` (default: all that are installed) within `limits`, measured here.
 
     `dataset` are labelled pictures or their path, of which `limit` are taken at random. A model
-    that was not named and cannot be used is a warning, as is one that lacks the data set's
-    classes. Raises ModelError for a named model, DatasetError if no model knows the classes,
-    UsageError without a model.
+    that cannot be used, or that lacks the data set's classes, is left out and named. Raises
+    UsageError for a model that is no name, and the first error if all are left out.
     """
+    if dataset is None and limit is not None:
+        raise UsageError(f"a limit of {limit} pictures", expected="a data set to take them from")
     say = progress or (lambda text: None)
-    warnings: list[str] = []
-    if dataset is not None and not isinstance(dataset, Dataset):
-        dataset = datasets.read(dataset)
-    bundles = _opened(models, warnings)
+    if dataset is not None:
+        dataset = _sampled(dataset, limit)
+    bundles, left_out = _opened(models)
     evaluations: dict[str, Evaluation] = {}
     if dataset is not None:
-        evaluations = _evaluated(bundles, dataset, limit, runtime, say, warnings)
-        bundles = {name: bundle for name, bundle in bundles.items() if name in evaluations}
+        for name, bundle in bundles.items():
+            say(f"evaluating {name} on {dataset.name}")
+            try:
+                with Classifier(bundle, runtime=runtime) as classifier:
+                    evaluations[name] = evaluate(classifier, dataset)
+            except (DatasetError, ModelError, RuntimeUnavailable) as error:
+                left_out.append(LeftOut(name, error))
         accuracies = {name: _measured(found) for name, found in evaluations.items()}
     else:
         accuracies = _recorded(bundles)
+    if not accuracies:
+        raise left_out[0].error
     say("timing all models, in turns")
     timed = benchmark.latencies(
-        bundles,
+        accuracies,
         pictures=None if dataset is None else _timed_on(dataset),
         runtime=runtime,
         threads=threads,
     )
+    left_out += [_failed(failure) for failure in timed.failures]
     if not timed.measurements:
-        raise ModelError(timed.failures[0].error["message"], hint=timed.failures[0].error["hint"])
-    warnings += [f"{f.setting.model} is left out: {f.error['message']}" for f in timed.failures]
+        raise left_out[0].error
     candidates = [
         Candidate(
             name=row.setting.model,
@@ -75,6 +91,7 @@ def choose(
             top1=accuracies[row.setting.model][0],
             top1_source=accuracies[row.setting.model][1],
             evaluation=evaluations.get(row.setting.model),
+            runtime=row.setting.runtime,
         )
         for row in timed.measurements
     ]
@@ -85,53 +102,53 @@ def choose(
         pictures=max((len(found.answers) for found in evaluations.values()), default=0),
         timing=_timing(timed),
         machine=timed.machine,
-        warnings=(*warnings, *timed.warnings),
+        warnings=(*_unread(evaluations), *timed.warnings),
+        notes=_engines(bundles, threads) if runtime == AUTO else (),
+        left_out=left_out,
     )
 
 
-def _opened(models: Sequence[str] | None, warnings: list[str]) -> dict[str, Bundle]:
-    """The candidates by the name that a person uses for them."""
+def _sampled(dataset: Dataset | str | os.PathLike[str], limit: int | None) -> Dataset:
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} pictures", expected="at least 1")
+    whole = dataset if isinstance(dataset, Dataset) else datasets.read(dataset)
+    return whole.only(datasets.sampled(len(whole), limit))
+
+
+def _opened(models: Sequence[str] | None) -> tuple[dict[str, Bundle], list[LeftOut]]:
+    """The candidates by the name that a person uses for them, and those that are damaged."""
+    names = (*zoo.catalogue(), *zoo.installed()) if models is None else models
     bundles: dict[str, Bundle] = {}
-    if models is not None:
-        bundles = {name: open_bundle(name) for name in models}
-    else:
-        for name in (*zoo.catalogue(), *zoo.installed()):
-            try:
-                bundles[name] = open_bundle(name)
-            except ModelError as error:
-                warnings.append(f"{name} is left out: {error.message}")
-    if not bundles:
+    left_out: list[LeftOut] = []
+    for name in dict.fromkeys(names):
+        try:
+            bundles[name] = open_bundle(name)
+        except ModelError as error:
+            left_out.append(LeftOut(name, error))
+    if not bundles and not left_out:
         raise UsageError("no model to choose from", hint="`whatsit models` lists what there is")
-    return bundles
+    return bundles, left_out
 
 
-def _evaluated(
-    bundles: Mapping[str, Bundle],
-    dataset: Dataset,
-    limit: int | None,
-    runtime: str | None,
-    say: Say,
-    warnings: list[str],
-) -> dict[str, Evaluation]:
-    """What each model gives on the same pictures; those that lack the classes are left out."""
-    found: dict[str, Evaluation] = {}
-    refusals: dict[str, DatasetError] = {}
-    for name in bundles:
-        say(f"evaluating {name} on {dataset.name}")
-        with load(name, runtime=runtime) as classifier:
-            try:
-                found[name] = evaluate(classifier, dataset, limit=limit)
-            except DatasetError as error:
-                refusals[name] = error
-    if not found:
-        raise next(iter(refusals.values()))
-    warnings += [f"{name} is left out: {error.message}" for name, error in refusals.items()]
-    failed = max(len(evaluation.failures) for evaluation in found.values())
-    if failed:
-        warnings.append(
-            f"{failed} pictures of {dataset.name} could not be read: `whatsit evaluate` lists them"
-        )
-    return found
+def _engines(bundles: Mapping[str, Bundle], threads: int | None) -> list[str]:
+    """Which engine `auto` took for each model, and why."""
+    count = threads or default_threads()
+    return [
+        f"{name}: {engines.pick(bundle, threads=count).reason}" for name, bundle in bundles.items()
+    ]
+
+
+def _failed(failure: benchmark.Failed) -> LeftOut:
+    error = ModelError(failure.error["message"], hint=failure.error["hint"])
+    return LeftOut(failure.setting.model, error)
+
+
+def _unread(evaluations: Mapping[str, Evaluation]) -> list[str]:
+    failed = max((len(evaluation.failures) for evaluation in evaluations.values()), default=0)
+    if not failed:
+        return []
+    pictures = wording.counted(failed, "picture")
+    return [f"{pictures} could not be read: `whatsit evaluate` says why"]
 
 
 def _measured(evaluation: Evaluation) -> tuple[Rate | None, str]:
@@ -145,26 +162,33 @@ def _recorded(bundles: Mapping[str, Bundle]) -> dict[str, tuple[Rate | None, str
     Figures of different data sets cannot be compared, so the others' count as unknown.
     """
     first = {name: row for name, bundle in bundles.items() if (row := _first_row(bundle))}
-    usual = Counter(row["data_set"] for row in first.values()).most_common(1)
+    usual = Counter(row.data_set for row in first.values()).most_common(1)
     found: dict[str, tuple[Rate | None, str]] = {}
     for name in bundles:
         row = first.get(name)
-        if row is None or row["data_set"] != usual[0][0]:
+        if row is None or row.data_set != usual[0][0]:
             found[name] = None, f"{name} carries none that can be compared: measure with --data"
             continue
-        pictures = int(row["pictures"])
-        rate = Rate(round(row["top1"] / 100 * pictures), pictures)
-        source = f"as recorded in the bundles, on {pictures} pictures of {row['data_set']}"
-        found[name] = rate, f"{source}; yours may differ: measure with --data"
+        source = f"as recorded in the bundles, on {row.top1.total} pictures of {row.data_set}"
+        found[name] = row.top1, f"{source}; yours may differ: measure with --data"
     return found
 
 
-def _first_row(bundle: Bundle) -> Mapping[str, Any] | None:
-    """What the bundle's record says of its accuracy on the first data set it names."""
+def _first_row(bundle: Bundle) -> _Recorded | None:
+    """What the bundle's record says of its accuracy on the first data set it names.
+
+    None for anything else than our own builds write there: a file may say what it likes.
+    """
     rows = bundle.record.get("accuracy")
     row = rows[0] if isinstance(rows, list) and rows else None
-    usable = isinstance(row, dict) and {"data_set", "pictures", "top1"} <= row.keys()
-    return row if usable else None
+    if not isinstance(row, dict):
+        return None
+    data_set, pictures, top1 = (row.get(key) for key in ("data_set", "pictures", "top1"))
+    if not (isinstance(data_set, str) and isinstance(pictures, int) and 0 < pictures < 1e9):
+        return None
+    if not (isinstance(top1, (int, float)) and 0 <= top1 <= 100):
+        return None
+    return _Recorded(data_set, Rate(round(top1 / 100 * pictures), pictures))
 
 
 def _timed_on(dataset: Dataset) -> benchmark.Pictures:

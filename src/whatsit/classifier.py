@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import images, zoo
+from . import inputs, zoo
 from . import preprocess as preprocessing
 from .bundle import Bundle
 from .errors import InputError, UsageError
 from .machine import cpu_count
 from .preprocess import Preprocess, Region
 from .results import Prediction, Result, Verdict, top_k, verdict
-from .runtimes import RUNTIMES, open_runtime
-from .runtimes.base import input_tensor
+from .runtimes import AUTO, ISOLATED, LITERT, RUNTIMES, open_runtime
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -70,25 +69,25 @@ class Classifier:
     ) -> None:
         if threads is not None:
             _check_count(threads, "threads")
-        if runtime is not None and runtime not in (*RUNTIMES, "auto"):
+        if runtime is not None and runtime not in (*RUNTIMES, AUTO):
             raise UsageError(
-                f"no runtime {runtime!r}", expected=f"one of auto, {', '.join(RUNTIMES)}"
+                f"no runtime {runtime!r}", expected=f"one of {', '.join([AUTO, *RUNTIMES])}"
             )
         self.bundle = bundle
         if isinstance(preprocess, str):
             preprocess = Preprocess.parse(preprocess)
         self.preprocess = preprocess or bundle.preprocess
         self._threads = threads
-        self._pick = self._picked() if runtime == "auto" else None
+        self._pick = self._picked() if runtime == AUTO else None
         if self._pick is not None:
             self._runtime_name = self._pick.runtime
         else:
-            self._runtime_name = runtime or ("litert" if zoo.is_builtin(bundle) else "isolated")
+            self._runtime_name = runtime or default_runtime(bundle)
         self._lock = threading.Lock()
         self._idle: dict[int, list[Runtime]] = {}  # by number of threads
         self._closed = False
-        if self._runtime_name != "litert":
-            with self._borrowed(self._threads_for(1)):
+        if self._runtime_name != LITERT:
+            with self._borrowed(self.threads_for(1)):
                 pass
 
     @property
@@ -100,6 +99,10 @@ class Classifier:
     def pick(self) -> Pick | None:
         """What `auto` tried and why it chose this engine; None where it was not asked."""
         return self._pick
+
+    def threads_for(self, workers: int) -> int:
+        """Threads for one picture while `workers` are classified at the same time."""
+        return self._threads or default_threads(workers)
 
     def classify(
         self,
@@ -122,7 +125,7 @@ class Classifier:
         Raises an InputError for a bad picture, UsageError for a bad argument.
         """
         query = self._query(top, threshold, allow, deny, region, rotation)
-        return self._answer(source, query, self._threads_for(1))
+        return self._answer(source, query, self.threads_for(1))
 
     def classify_many(
         self,
@@ -196,11 +199,7 @@ class Classifier:
     def _picked(self) -> Pick:
         from . import engines  # here, since only `auto` needs it
 
-        return engines.pick(self.bundle, threads=self._threads_for(1))
-
-    def _threads_for(self, workers: int) -> int:
-        """Threads for one picture while `workers` are classified at the same time."""
-        return self._threads or default_threads(workers)
+        return engines.pick(self.bundle, threads=self.threads_for(1))
 
     def _answers(
         self, sources: Iterator[ImageSource | Source], query: _Query, workers: int
@@ -212,14 +211,14 @@ class Classifier:
                 yield from self._overlapped(sources, query, workers)
                 return
         for source in sources:
-            yield self._answer_or_error(source, query, self._threads_for(1))
+            yield self._answer_or_error(source, query, self.threads_for(1))
 
     def _overlapped(
         self, sources: Iterator[ImageSource | Source], query: _Query, workers: int
     ) -> Iterator[Result]:
         from concurrent.futures import Future, ThreadPoolExecutor
 
-        threads = self._threads_for(workers)
+        threads = self.threads_for(workers)
         pending: deque[Future[Result]] = deque()
         pool = ThreadPoolExecutor(workers, thread_name_prefix="whatsit")
         try:
@@ -241,38 +240,16 @@ class Classifier:
 
     def _answer(self, source: ImageSource | Source, query: _Query, threads: int) -> Result:
         """The way of one picture: open, preprocess, run, rank."""
-        target = (self.bundle.input.height, self.bundle.input.width)
-
-        def shrink(height: int, width: int) -> float:
-            return self.preprocess.shrink((height, width), target, query.region, query.rotation)
-
-        start = time.perf_counter()
         picture = source.picture() if isinstance(source, Source) else source
-        image = images.open_image(picture, shrink=shrink)
-        decoded = time.perf_counter()
-        pixels = preprocessing.run(
-            self.preprocess,
-            image,
-            target,
-            within=images.covered(image),
-            region=query.region,
-            rotation=query.rotation,
+        taken = inputs.read(
+            picture, self.bundle, self.preprocess, region=query.region, rotation=query.rotation
         )
-        batch = input_tensor(self.bundle.input, pixels)
-        preprocessed = time.perf_counter()
+        start = time.perf_counter()
         with self._borrowed(threads) as runtime:
-            scores = runtime.run(batch)[0]  # (1, C) → (C,)
-        done = time.perf_counter()
-        return self._ranked(
-            _path_of(source),
-            scores,
-            query,
-            {
-                "decode": (decoded - start) * 1e3,
-                "preprocess": (preprocessed - decoded) * 1e3,
-                "inference": (done - preprocessed) * 1e3,
-            },
-        )
+            scores = runtime.run(taken.batch)[0]  # (1, C) → (C,)
+        inference_ms = (time.perf_counter() - start) * 1e3
+        timings_ms = {**taken.timings_ms, "inference": inference_ms}
+        return self._ranked(_path_of(source), scores, query, timings_ms)
 
     def _ranked(
         self,
@@ -346,6 +323,11 @@ def open_bundle(model: str | os.PathLike[str] | None = None) -> Bundle:
 def default_threads(workers: int = 1) -> int:
     """Threads for one picture, if nobody says otherwise, while `workers` are classified at once."""
     return max(1, min(cpu_count() // workers, _MAX_DEFAULT_THREADS))
+
+
+def default_runtime(bundle: Bundle) -> str:
+    """The engine, if nobody says otherwise: in this process only what we know."""
+    return LITERT if zoo.is_builtin(bundle) else ISOLATED
 
 
 def _keys(keys: Iterable[ClassKey]) -> Sequence[ClassKey]:

@@ -9,6 +9,7 @@ from typing import Any
 from .errors import DatasetError, UsageError
 from .evaluation import Answer, Evaluation
 from .measures import Rate, mcnemar, paired_difference
+from .wording import counted, p_equals, shown
 
 SIGNIFICANT = 0.05
 
@@ -99,7 +100,7 @@ class Comparison:
         """Which is better, in plain words, or that nobody can say."""
         flips = f"{max(self.only_first, self.only_second)} against {self._fewer}"
         if not self.significant:
-            return f"cannot be told apart with {self.pictures} pictures: {flips}"
+            return f"cannot be told apart with {counted(self.pictures, 'picture')}: {flips}"
         better = self.names[self.difference > 0]
         low, high = sorted(abs(100 * bound) for bound in self.interval)
         if self.interval[0] * self.interval[1] < 0:  # the two methods differ at the very edge
@@ -107,7 +108,7 @@ class Comparison:
         points = abs(100 * self.difference)
         return (
             f"{better} is better by {points:.1f} points ({low:.1f} to {high:.1f}), "
-            f"p {_p_text(self.p_value)}: {flips}"
+            f"{p_equals(self.p_value)}: {flips}"
         )
 
     @property
@@ -120,6 +121,7 @@ class Comparison:
         return {
             "models": list(self.names),
             "dataset": self.second.dataset,
+            "root": self.second.root,
             "pictures": self.pictures,
             "both": self.both,
             "only_first": self.only_first,
@@ -149,10 +151,11 @@ class Comparison:
 
 
 def compare(first: Evaluation, second: Evaluation) -> Comparison:
-    """The two on the pictures that both answered, matched by path.
+    """The two on the pictures that both answered, matched by their place in the data set.
 
     Each answer is right or wrong by the classes of its own model, so these may differ. Raises
-    DatasetError if the two have no pictures in common, UsageError if they disagree on the truth.
+    DatasetError if the two have no pictures in common, UsageError if they disagree on the truth or
+    on the size of a picture's file.
     """
     others = {answer.path: answer for answer in second.answers}
     pairs = [(a, others[a.path]) for a in first.answers if a.path in others]
@@ -161,6 +164,8 @@ def compare(first: Evaluation, second: Evaluation) -> Comparison:
             f"no picture was answered by both {first.model!r} and {second.model!r}",
             expected="two evaluations of the same pictures",
         )
+    for one, other in pairs:
+        _check_same(one, other)
     if first.labels.names == second.labels.names:
         _check_truths(pairs, first)
     counts = {(a, b): 0 for a in (True, False) for b in (True, False)}
@@ -183,13 +188,34 @@ def _notes(first: Evaluation, second: Evaluation, pictures: int) -> tuple[str, .
     left_out = len(first.answers) + len(second.answers) - 2 * pictures
     if left_out:
         notes.append(f"left out, since only one model answered them: {left_out} of the pictures")
-    for evaluation in (first, second):
-        if evaluation.failures:
-            notes.append(
-                f"failed with {evaluation.model}: {len(evaluation.failures)} of the pictures; "
-                f"{evaluation.failures[0].error['message']}"
-            )
+    elif not (first.failures or second.failures) and _files_differ(first, second):
+        notes.append("the files were copied or changed between the two evaluations")
+    if first.failures and first.failures == second.failures:
+        notes.append(_failed("both", first))
+    else:
+        notes += [_failed(e.model, e) for e in (first, second) if e.failures]
     return tuple(notes)
+
+
+def _failed(whom: str, evaluation: Evaluation) -> str:
+    failures = evaluation.failures
+    return f"failed with {whom}: {len(failures)} of the pictures; {failures[0].error['message']}"
+
+
+def _files_differ(first: Evaluation, second: Evaluation) -> bool:
+    """Whether sizes, times or labels of the same pictures are others, as far as that was kept."""
+    known = first.fingerprint and second.fingerprint
+    return bool(known) and first.fingerprint != second.fingerprint
+
+
+def _check_same(one: Answer, other: Answer) -> None:
+    sizes = (one.size_bytes, other.size_bytes)
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise UsageError(
+            f"{one.path!r} is another picture in the second evaluation: its file has {sizes[1]} "
+            f"bytes, and {sizes[0]} in the first",
+            expected="two evaluations of the same data set",
+        )
 
 
 def _check_truths(pairs: list[tuple[Answer, Answer]], first: Evaluation) -> None:
@@ -197,15 +223,11 @@ def _check_truths(pairs: list[tuple[Answer, Answer]], first: Evaluation) -> None
         if one.truth != other.truth:
             names = first.labels.names
             raise UsageError(
-                f"the two evaluations disagree on {one.path!r}: is it {names[one.truth]!r} or "
-                f"{names[other.truth]!r}?",
+                f"the two evaluations disagree on {one.path!r}: is it "
+                f"{shown(repr(names[one.truth]), 80)} or {shown(repr(names[other.truth]), 80)}?",
                 expected="two evaluations of the same data set",
             )
 
 
 def _flip(one: Answer, other: Answer) -> Flip:
     return Flip(one.path, one.truth, one.ranked[0], other.ranked[0], won=other.right)
-
-
-def _p_text(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"= {p:.2g}"

@@ -19,15 +19,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from . import images, machine, zoo
-from . import preprocess as preprocessing
+from . import inputs, machine, zoo
 from ._vectors import VectorCache
 from .bundle import Bundle, OutputSpec
 from .classifier import open_bundle
 from .errors import InputError, UsageError
 from .graph.head import embedding_graph, find_head
 from .runtimes import Graph, open_runtime
-from .runtimes.base import Runtime, input_tensor
+from .runtimes.base import Runtime
 
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # (done, total)
@@ -121,7 +120,7 @@ class _Backbone:
     def vector(self, path: str) -> Floats | InputError:
         """The embedding (D,) of one picture, or what is wrong with it."""
         try:
-            batch = _batch(self._bundle, path)
+            batch = inputs.read(path, self._bundle, self._bundle.preprocess).batch
         except InputError as error:
             error.__traceback__ = None  # its frames would keep the picture alive
             return error
@@ -178,16 +177,6 @@ def _overlapped(
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _batch(bundle: Bundle, path: str) -> NDArray[np.generic]:
-    """The input tensor (1, h, w, 3) of the picture at `path`, as a classifier makes it."""
-    target = (bundle.input.height, bundle.input.width)
-    image = images.open_image(
-        path, shrink=lambda height, width: bundle.preprocess.shrink((height, width), target)
-    )
-    pixels = preprocessing.run(bundle.preprocess, image, target, within=images.covered(image))
-    return input_tensor(bundle.input, pixels)
 
 
 def _digest(path: str) -> bytes | None:

@@ -16,20 +16,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from . import images, machine, preprocess, storage, zoo
+from . import inputs, machine, storage, zoo
 from .bundle import Bundle
 from .errors import RuntimeUnavailable, WhatsitError
 from .results import top_k
-from .runtimes import FOR_TESTS, RUNTIMES, open_runtime
-from .runtimes.base import Array, Runtime, input_tensor
+from .runtimes import FOR_TESTS, ISOLATED, LITERT, RUNTIMES, open_runtime
+from .runtimes.base import Array, Runtime
 from .zoo.golden_answers import TOLERANCE, Best, judge, recorded, recorded_for
 
-AUTO = "auto"  # what a person writes where the name of an engine stands
-ISOLATED = "isolated"
-LITERT = ("litert", ISOLATED)
+EITHER_LITERT = (LITERT, ISOLATED)  # give the same answers
 
 _PACKAGES = {
-    "litert": "ai_edge_litert",
+    LITERT: "ai_edge_litert",
     ISOLATED: "ai_edge_litert",
     "openvino": "openvino",
     "openvino-bf16": "openvino",
@@ -195,15 +193,7 @@ def _replayed(engine: Runtime, questions: list[_Question]) -> tuple[float, str]:
 
 def _batch(bundle: Bundle, file: Path) -> Array:
     """The input tensor of a picture, by the bundle's own rule."""
-    target = (bundle.input.height, bundle.input.width)
-
-    def shrink(height: int, width: int) -> float:
-        return bundle.preprocess.shrink((height, width), target, None, 0)
-
-    image = images.open_image(file, shrink=shrink)
-    within = images.covered(image)
-    pixels = preprocess.run(bundle.preprocess, image, target, within=within)
-    return input_tensor(bundle.input, pixels)
+    return inputs.read(file, bundle, bundle.preprocess).batch
 
 
 def _medians_ms(engines: Mapping[str, Runtime], batch: Array) -> dict[str, float]:

@@ -21,6 +21,10 @@ WhatsitError
 
 from __future__ import annotations
 
+import typing
+
+Error = typing.TypeVar("Error", bound="WhatsitError")
+
 
 class WhatsitError(Exception):
     """Base of every error that whatsit raises on purpose."""
@@ -33,6 +37,10 @@ class WhatsitError(Exception):
         self.message = message
         self.expected = expected
         self.hint = hint
+
+    def about(self: Error, what: str) -> Error:
+        """The same error, with `what` it is about before its message."""
+        return type(self)(f"{what}: {self.message}", expected=self.expected, hint=self.hint)
 
     def to_json(self) -> dict[str, str]:
         """The `error` object of the JSON contract: code, message, hint."""

@@ -12,21 +12,20 @@ from dataclasses import dataclass, field
 
 from . import datasets, machine, zoo
 from ._journal import Entry, Journal
-from .calibration import Bin as Bin
-from .calibration import Calibration as Calibration
 from .classifier import Classifier
 from .datasets import Dataset
-from .errors import UsageError
-from .evaluation import Answer as Answer
-from .evaluation import ClassScore as ClassScore
-from .evaluation import Confusion as Confusion
-from .evaluation import Evaluation as Evaluation
-from .evaluation import Failure as Failure
+from .errors import UsageError, WhatsitError
+from .evaluation import Answer, Evaluation, Failure
 from .labels import Labels
+from .wording import percent
 
 Progress = Callable[[int, int], None]  # (done, total)
 
 _LEAST_KEPT = 5  # classes of each answer
+# Top-1 of indices that are one off, as they are and shifted: no model is so bad and then so good.
+_NEARLY_NONE = 0.1
+_FAR_BETTER = 0.4
+_FEWEST_SHIFTED = 3  # pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class _Task:
     kept: int
     workers: int
     threads: int
+    label_offset: int | None  # of labels that are indices
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ def evaluate(
     if not ks or min(ks) < 1:
         raise UsageError(f"Top-k for {list(ks)}", expected="numbers from 1")
     remarks = _Remarks(note)
-    if classifier.preprocess is classifier.bundle.preprocess:
+    if classifier.preprocess == classifier.bundle.preprocess:
         remarks.add(*classifier.bundle.notes)
     whole = dataset if isinstance(dataset, Dataset) else datasets.read(dataset)
     matched = known(
@@ -98,13 +98,15 @@ def evaluate(
     places = [usable[i] for i in datasets.sampled(len(usable), limit, seed)]
     chosen = whole.only(places)
     workers = machine.cpu_count() if workers is None else workers
+    at_once = workers if len(places) > 1 else min(workers, 1)  # as classify_many has it
     task = _Task(
         dataset=chosen,
         truths=tuple(index for i in places if (index := matched.indices[i]) is not None),
         fingerprint=chosen.fingerprint(),
         kept=max(_LEAST_KEPT, *ks),
-        workers=workers,
-        threads=classifier._threads_for(max(1, workers)),
+        workers=at_once,
+        threads=classifier.threads_for(max(1, at_once)),
+        label_offset=matched.offset,
     )
     return _run(classifier, task, tuple(ks), resume, progress, remarks)
 
@@ -144,7 +146,7 @@ def _run(
     journal = Journal(_key(classifier, task), rows=total, classes=len(classifier.bundle.labels))
     if not resume:
         journal.forget()
-    entries = journal.earlier()
+    entries = journal.earlier() if resume else {}
     earlier = len(entries)
     if earlier:
         remarks.add(f"{earlier} of {total} were done before")
@@ -174,7 +176,8 @@ def _classify(
     )
     for place, result in zip(pending, results, strict=True):
         if result.error is not None:
-            failures.append(Failure(rows[place].path, result.error.to_json()))
+            path = task.dataset.place(rows[place])
+            failures.append(Failure(path, _told_of(result.error, rows[place].path, path)))
         else:
             ranked = tuple((p.index, p.score) for p in result.predictions)
             entries[place] = Entry(ranked, result.timings_ms)
@@ -182,6 +185,30 @@ def _classify(
         if progress is not None:
             progress(len(entries) + len(failures), len(rows))
     return failures
+
+
+def _told_of(error: WhatsitError, path: str, place: str) -> dict[str, str]:
+    """The error's object, which names the picture by its place below the root alone."""
+    said = error.to_json()
+    return {part: text.replace(repr(path), repr(place)) for part, text in said.items()}
+
+
+def _shifted(answers: Sequence[Answer], offset: int) -> str:
+    """A note where all indices seem to be one off: nearly nothing is right, and then most is."""
+    if not answers:
+        return ""
+    right = {
+        by: sum(answer.ranked[0][0] == answer.truth + by for answer in answers) / len(answers)
+        for by in (-1, 0, 1)
+    }
+    by = max((-1, 1), key=lambda by: right[by])
+    if right[0] > _NEARLY_NONE or right[by] < _FAR_BETTER or len(answers) < _FEWEST_SHIFTED:
+        return ""
+    return (
+        f"Top-1 is {percent(right[0])}, and would be {percent(right[by])} if every index were one "
+        f"{'higher' if by > 0 else 'lower'}: if the data set counts from another number than the "
+        f"model, `whatsit evaluate --label-offset {offset + by}`"
+    )
 
 
 def _result(
@@ -195,10 +222,18 @@ def _result(
 ) -> Evaluation:
     bundle = classifier.bundle
     answers = tuple(
-        Answer(row.path, truth, entries[place].ranked, entries[place].timings_ms)
+        Answer(
+            task.dataset.place(row),
+            truth,
+            entries[place].ranked,
+            entries[place].timings_ms,
+            datasets.size_bytes(row.path),
+        )
         for place, (row, truth) in enumerate(zip(task.dataset.rows, task.truths, strict=True))
         if place in entries
     )
+    if task.label_offset is not None and (shifted := _shifted(answers, task.label_offset)):
+        remarks.add(shifted)
     return Evaluation(
         model=bundle.name,
         model_sha256=bundle.sha256,
@@ -216,6 +251,7 @@ def _result(
         workers=task.workers,
         threads=task.threads,
         ks=ks,
+        root=task.dataset.absolute_root,
     )
 
 

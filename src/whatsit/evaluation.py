@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from . import storage
-from .calibration import Bin as Bin
-from .calibration import Calibration as Calibration
+from .calibration import Calibration
 from .errors import DatasetError, UsageError, WhatsitError
 from .labels import Labels
 from .measures import Rate, Spread
 
 STAGES = ("decode", "preprocess", "inference")
-FORMAT = "whatsit-evaluation-1"
+FORMAT = "whatsit-evaluation-2"
 
 Ranked: TypeAlias = "tuple[tuple[int, float], ...]"  # classes as (index, score), best first
 
@@ -26,13 +26,15 @@ Ranked: TypeAlias = "tuple[tuple[int, float], ...]"  # classes as (index, score)
 class Answer:
     """What the model said of one picture.
 
-    `truth` is a class index of the model; `ranked` the best classes, at least five if there are.
+    `path` is below the root of the data set; `truth` is a class index of the model; `ranked` the
+    best classes, at least five if there are; `size_bytes` that of the file, None if not known.
     """
 
     path: str
     truth: int
     ranked: Ranked
     timings_ms: Mapping[str, float] = field(compare=False)
+    size_bytes: int | None = None
 
     @property
     def right(self) -> bool:
@@ -42,7 +44,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A picture that could not be classified; `error` has code, message and hint."""
+    """A picture, below the root, that could not be classified; `error`: code, message, hint."""
 
     path: str
     error: Mapping[str, str]
@@ -83,8 +85,9 @@ class Confusion:
 class Evaluation:
     """The answers of one model to one data set, and what they were given with.
 
-    `wall_s` is None where the run was interrupted and resumed. `ks` are the k of Top-k that were
-    asked for; each answer keeps at least that many classes, if the model has them.
+    `wall_s` is None where the run was interrupted and resumed, or this is a part of it. `ks` are
+    the k of Top-k that were asked for; each answer keeps at least that many classes, if the model
+    has them. `root` is the absolute path of the data set, `fingerprint` empty for a part of a run.
     """
 
     model: str
@@ -103,6 +106,15 @@ class Evaluation:
     workers: int
     threads: int
     ks: tuple[int, ...] = (1, 5)
+    root: str = field(default="", repr=False)
+
+    def only(self, paths: Container[str]) -> Evaluation:
+        """The part that is about these pictures."""
+        answers = tuple(answer for answer in self.answers if answer.path in paths)
+        failures = tuple(failure for failure in self.failures if failure.path in paths)
+        if len(answers) + len(failures) == len(self.answers) + len(self.failures):
+            return self
+        return replace(self, answers=answers, failures=failures, wall_s=None, fingerprint="")
 
     def top(self, k: int) -> Rate:
         """How often the true class is among the k best. Raises UsageError beyond what was kept."""
@@ -194,7 +206,7 @@ class Evaluation:
             "wall_s": self.wall_s,
             "labels": self.labels.to_json(),
             "answers": [
-                [a.path, a.truth, a.ranked, [a.timings_ms[stage] for stage in STAGES]]
+                [a.path, a.truth, a.ranked, [a.timings_ms[s] for s in STAGES], a.size_bytes]
                 for a in self.answers
             ],
             "failures": self._failures_json(),
@@ -209,18 +221,23 @@ class Evaluation:
         try:
             with open(path, "rb") as file:
                 value = json.load(file)
-        except (OSError, ValueError, RecursionError) as error:
-            reason = getattr(error, "strerror", None) or error
+        except OSError as error:
+            reason = error.strerror or error
             raise DatasetError(f"cannot read the evaluation {name!r}: {reason}") from error
+        except (ValueError, RecursionError) as error:  # no text, no JSON, a name no file can have
+            raise _no_evaluation(name, "it is not JSON") from error
+        if not isinstance(value, dict) or "format" not in value:
+            raise _no_evaluation(name, "it is JSON of something else")
+        if value["format"] != FORMAT:
+            raise _no_evaluation(name, f"its format is {value['format']!r:.60}, not {FORMAT!r}")
         try:
-            if value["format"] != FORMAT:
-                raise ValueError(f"format {value['format']!r}")
             return cls._parsed(value)
-        except (KeyError, TypeError, ValueError, AttributeError, WhatsitError) as error:
-            raise DatasetError(
-                f"{name!r} is no saved evaluation: {error!r}",
-                expected="a file of `whatsit evaluate --save`",
-            ) from error
+        except KeyError as error:
+            raise _no_evaluation(name, f"it lacks {error.args[0]!r:.60}") from error
+        except WhatsitError as error:
+            raise _no_evaluation(name, error.message) from error
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise _no_evaluation(name, "its contents are not those of an evaluation") from error
 
     @classmethod
     def _parsed(cls, value: dict[str, Any]) -> Evaluation:
@@ -233,6 +250,7 @@ class Evaluation:
             preprocess=str(value["preprocess"]),
             dataset=str(value["dataset"]),
             fingerprint=str(value["fingerprint"]),
+            root=str(value["root"]),
             labels=labels,
             answers=tuple(_answer(*row, classes=len(labels)) for row in value["answers"]),
             failures=tuple(_failure(**row) for row in value["failures"]),
@@ -253,6 +271,7 @@ class Evaluation:
             "runtime": self.runtime,
             "preprocess": self.preprocess,
             "dataset": self.dataset,
+            "root": self.root,
             "fingerprint": self.fingerprint,
             "workers": self.workers,
             "threads": self.threads,
@@ -264,15 +283,39 @@ class Evaluation:
         return [{"path": f.path, "error": dict(f.error)} for f in self.failures]
 
 
+def _no_evaluation(name: str, reason: str) -> DatasetError:
+    return DatasetError(
+        f"{name!r} is no saved evaluation: {reason}",
+        expected="a file of `whatsit evaluate --save`",
+    )
+
+
+def parse_answer(
+    ranked: list[Any], times: list[Any], classes: int
+) -> tuple[Ranked, dict[str, float]]:
+    """The best classes, and the times by stage, of an answer that was kept as JSON.
+
+    Raises ValueError or TypeError for what no model of so many classes can have answered.
+    """
+    best = tuple((index, float(score)) for index, score in ranked)
+    timings_ms = {stage: float(ms) for stage, ms in zip(STAGES, times, strict=True)}
+    if not best or not all(isinstance(i, int) and 0 <= i < classes for i, _ in best):
+        raise ValueError(f"the classes {[index for index, _ in best]!r:.60}")
+    if not all(0 <= score <= 1 for _, score in best):  # false for NaN
+        raise ValueError(f"the scores {[score for _, score in best]!r:.60}")
+    if not all(0 <= ms < math.inf for ms in timings_ms.values()):
+        raise ValueError(f"the times {times!r:.60}")
+    return best, timings_ms
+
+
 def _answer(
-    path: str, truth: int, ranked: list[Any], times: list[float], *, classes: int
+    path: str, truth: int, ranked: list[Any], times: list[Any], size: int | None, *, classes: int
 ) -> Answer:
     """An answer of a saved file. Raises ValueError or TypeError if it is none."""
-    best = tuple((int(index), float(score)) for index, score in ranked)
-    if not best or not all(0 <= index < classes for index in (truth, *dict(best))):
-        raise ValueError(f"the answer to {path!r}")
-    timings_ms = {stage: float(ms) for stage, ms in zip(STAGES, times, strict=True)}
-    return Answer(str(path), int(truth), best, timings_ms)
+    best, timings_ms = parse_answer(ranked, times, classes)
+    if not isinstance(truth, int) or not 0 <= truth < classes:
+        raise ValueError(f"the class {truth!r} of {path!r}")
+    return Answer(str(path), truth, best, timings_ms, None if size is None else int(size))
 
 
 def _failure(path: str, error: dict[str, str]) -> Failure:

@@ -47,6 +47,9 @@ class Rate:
     hits: int
     total: int
 
+    def __post_init__(self) -> None:
+        assert 0 <= self.hits <= self.total
+
     @property
     def value(self) -> float:
         """The share, 0 to 1; 0 of nothing."""

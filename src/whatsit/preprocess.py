@@ -9,7 +9,7 @@ resizes in one step, so that no picture is resized twice.
 
 The filters bilinear, bicubic, lanczos and box are Pillow's antialiased ones. `legacy-bilinear` is
 that of MediaPipe Tasks, to the last bit, and of the first TensorFlow: two taps an axis, no
-antialiasing, corners (not centres) of pixels aligned.
+antialiasing, sampled at left + x * scale without an offset of half a pixel.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def replay(classifier: Classifier) -> Iterator[Check]:
     Raises UsageError for a model that has no answers, unless another engine than LiteRT runs it.
     """
     bundle = classifier.bundle
-    if classifier.runtime in engines.LITERT and not zoo.is_builtin(bundle):
+    if classifier.runtime in engines.EITHER_LITERT and not zoo.is_builtin(bundle):
         raise UsageError(
             f"no recorded answers for the model {bundle.name!r}",
             expected=f"one of {', '.join(zoo.catalogue())}",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from .errors import WhatsitError
 
@@ -27,28 +29,90 @@ def cache_folder(part: str) -> Path:
 def whole_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """A file to write, which takes its place at `path` only once all of it is on the disk.
 
-    A reader never sees half of it; if the block fails, what was there before stays. Raises
-    WhatsitError where nothing can be written.
+    A reader never sees half of it; if the block fails, what was there before stays. A link stays
+    a link: the file that it leads to is written. Raises WhatsitError where nothing can be written.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    target = _target(path)
+    partial = _partial(target)
     try:
-        with open(partial, "xb") as file:
+        with io.BufferedWriter(_opened(partial, path)) as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except OSError as error:
-        raise _cannot_write(target, error) from error
+            with _translated(path):
+                os.fsync(file.fileno())
+        with _translated(path):
+            os.replace(partial, target)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
 
 
-def _cannot_write(path: Path, error: OSError) -> WhatsitError:
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raises the WhatsitError that `whole_file` would raise after long work, as far as it shows.
+
+    It tries, since permissions alone do not say whether one may, and leaves nothing.
+    """
+    partial = _partial(_target(path))
+    with _opened(partial, path):
+        pass
+    with _translated(path):
+        partial.unlink()
+
+
+class _File(io.FileIO):
+    """A new file whose writing fails with our error, so that it is told from others of a block."""
+
+    path: str | os.PathLike[str]  # as errors have it
+
+    def write(self, data: Any) -> int:
+        with _translated(self.path):
+            return super().write(data)
+
+
+def _opened(partial: Path, path: str | os.PathLike[str]) -> _File:
+    with _translated(path):
+        file = _File(partial, "xb")
+    file.path = path
+    return file
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file that `path` leads to. Raises WhatsitError unless a regular file is or can be there.
+
+    To take the place of a pipe or a device would harm whoever uses it.
+    """
+    with _translated(path):
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise _cannot_write(path, "it is a folder")
+        try:
+            mode = os.stat(path).st_mode
+        except FileNotFoundError:
+            if not target.parent.is_dir():
+                raise _cannot_write(path, "there is no such folder") from None
+            return target
+        if not stat.S_ISREG(mode):
+            raise _cannot_write(path, "it is no regular file")
+        return target
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+
+
+@contextlib.contextmanager
+def _translated(path: str | os.PathLike[str]) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise _cannot_write(path, getattr(error, "strerror", None) or error) from error
+
+
+def _cannot_write(path: str | os.PathLike[str], reason: object) -> WhatsitError:
     return WhatsitError(
-        f"cannot write {os.fspath(path)!r}: {error.strerror or error}",
-        hint="is the folder there, yours, and the disk not full?",
+        f"cannot write {os.fspath(path)!r}: {reason}",
+        expected="a file in a folder that is there and can be written to",
+        hint="is the folder yours, and the disk not full?",
     )
 
 

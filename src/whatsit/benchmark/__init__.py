@@ -1,15 +1,15 @@
 """How fast a model is on this device, and whether the numbers can be believed.
 
-`measure` takes the times, `compare` sets two runs side by side; docs/measuring.md says how.
+`measure` takes the times, `changes_between` sets two runs side by side; docs/measuring.md says how.
 """
 
 from __future__ import annotations
 
 from .changes import Change as Change
-from .changes import Comparison as Comparison
+from .changes import Changes as Changes
+from .changes import changes_between as changes_between
 from .changes import check_comparable as check_comparable
 from .changes import check_pictures as check_pictures
-from .changes import compare as compare
 from .measuring import latencies as latencies
 from .measuring import measure as measure
 from .measuring import settings_for as settings_for

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..wording import counted
 from .values import Benchmark, Measurement, Setting
 
 _SAME = ("cpu", "architecture", "cores")
@@ -49,7 +50,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Changes:
     """All settings that both runs measured. `machine_ratio` is of the fixed piece of work."""
 
     changes: tuple[Change, ...]
@@ -79,7 +80,7 @@ def check_pictures(before: Benchmark, sha256: str, description: str) -> None:
         )
 
 
-def compare(before: Benchmark, after: Benchmark) -> Comparison:
+def changes_between(before: Benchmark, after: Benchmark) -> Changes:
     """What changed from `before` to `after`.
 
     Raises UsageError for runs of different machines (CPU, cores, architecture) or pictures.
@@ -89,7 +90,7 @@ def compare(before: Benchmark, after: Benchmark) -> Comparison:
     old = {m.setting: m for m in before.measurements}
     new = {m.setting: m for m in after.measurements}
     drift = _machine_ratio(before, after)
-    return Comparison(
+    return Changes(
         changes=tuple(_change(old[s], m, drift) for s, m in new.items() if s in old),
         only_before=tuple(s for s in old if s not in new),
         only_after=tuple(s for s in new if s not in old),
@@ -153,8 +154,7 @@ def _notes(before: Benchmark, after: Benchmark) -> list[str]:
         if old != new:
             found.append(f"{name} was {old}, is {new}")
     if before.warnings:
-        count = len(before.warnings)
-        found.append(f"the run before had {count} warning{'s'[: count > 1]} of noise")
+        found.append(f"the run before had {counted(len(before.warnings), 'warning')} of noise")
     return found
 
 

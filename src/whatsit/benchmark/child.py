@@ -143,5 +143,6 @@ def _throughput(classifier: Any, task: dict[str, Any], each_s: float) -> float:
 
 def _peak_memory_bytes(runtime: str) -> int | None:
     from ..machine import peak_memory_bytes
+    from ..runtimes import ISOLATED
 
-    return peak_memory_bytes(with_children=runtime == "isolated")
+    return peak_memory_bytes(with_children=runtime == ISOLATED)

@@ -8,12 +8,13 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from .. import engines, machine, zoo
+from .. import engines, machine
 from ..bundle import Bundle
-from ..classifier import default_threads, open_bundle
+from ..classifier import default_runtime, default_threads, open_bundle
 from ..errors import ModelError, UsageError
 from ..measures import Spread
-from ..runtimes import FOR_TESTS, RUNTIMES
+from ..runtimes import AUTO, FOR_TESTS, ISOLATED, RUNTIMES
+from ..wording import counted
 from . import noise, turns
 from .answers import Judge
 from .pictures import Pictures, choose_pictures
@@ -113,35 +114,41 @@ def settings_for(
     *,
     runtimes: Sequence[str] = (),
     threads: Sequence[int] = (),
+    note: Callable[[str], None] | None = None,
 ) -> list[Setting]:
     """Every model in every runtime with every number of threads.
 
     Without `runtimes` that which `classify` would use, without `threads` as many as it would; the
-    runtime "auto" is the fastest that gives the right answers. Raises UsageError for an unknown
-    name of a model and for impossible threads.
+    runtime "auto" is the fastest that gives the right answers, and `note` is told which and why.
+    Raises UsageError for an unknown name of a model and for impossible threads.
     """
     for count in threads:  # before `auto` runs with them
         _check_count(count, "threads")
     named: list[str | None] = [*runtimes] or [None]
     return [
-        Setting(model, _runtime(model, runtime, count), count)
+        Setting(model, _runtime(model, runtime, count, note), count)
         for model in models
         for runtime in named
         for count in (threads or [default_threads()])
     ]
 
 
-def _runtime(model: str, runtime: str | None, threads: int) -> str:
+def _runtime(
+    model: str, runtime: str | None, threads: int, note: Callable[[str], None] | None
+) -> str:
     """The engine meant by `runtime`: `auto` is the fastest that is right, None the usual one."""
-    if runtime is not None and runtime != engines.AUTO:
+    if runtime is not None and runtime != AUTO:
         return runtime
     try:
         bundle = open_bundle(model)
     except ModelError:  # which becomes the failure of its settings
-        return engines.ISOLATED
-    if runtime == engines.AUTO:
-        return engines.pick(bundle, threads=threads).runtime
-    return "litert" if zoo.is_builtin(bundle) else engines.ISOLATED
+        return ISOLATED
+    if runtime == AUTO:
+        pick = engines.pick(bundle, threads=threads)
+        if note is not None:
+            note(f"{model}, {counted(threads, 'thread')}: {pick.reason}")
+        return pick.runtime
+    return default_runtime(bundle)
 
 
 def _check(settings: Sequence[Setting], rounds: int, seconds: float, workers: int | None) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from .. import machine
 from ..measures import Spread
+from ..wording import counted
 from .values import Measurement
 
 MOST_APART = 0.1  # rounds or reference work: their middle half, as a share of their median
@@ -19,7 +20,7 @@ _PROBE_S = 0.2  # to see whether they do so now
 _REFERENCE_BYTES = 4 << 20  # a hash of them takes a few milliseconds on each core
 _REFERENCE_REPEATS = 5
 _FEWEST_IN_THIRD = 2  # times of it at the start and at the end, to be called a drift
-_FEWEST_ROUNDS = 3
+FEWEST_ROUNDS = 3
 _AGAIN = "close other programs and measure again"
 
 
@@ -48,12 +49,21 @@ class Watch:
             _drift_warning(self._reference_ms),
             _rounds_warning(measurements),
         ]
-        if rounds < _FEWEST_ROUNDS:
+        if rounds < FEWEST_ROUNDS:
             found.append(
-                f"{rounds} round{'s'[: rounds > 1]} cannot show how far times scatter: "
-                f"take at least {_FEWEST_ROUNDS}"
+                f"{counted(rounds, 'round')} cannot show how far times scatter: "
+                f"take at least {FEWEST_ROUNDS}"
             )
         return [warning for warning in found if warning]
+
+
+def leading(measurements: Sequence[Measurement]) -> list[Measurement]:
+    """The fastest, and those that the rounds do not tell from it; all where rounds are too few."""
+    order = sorted(measurements, key=lambda m: m.stages["total"].median)
+    if not order or min(len(m.rounds_ms) for m in order) < FEWEST_ROUNDS:
+        return order
+    slowest = max(order[0].rounds_ms)
+    return [m for m in order if m is order[0] or min(m.rounds_ms) <= slowest]
 
 
 def notes(facts: Mapping[str, object]) -> list[str]:

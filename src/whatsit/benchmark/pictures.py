@@ -10,6 +10,7 @@ from pathlib import Path
 from .. import images, zoo
 from ..errors import ImageNotFound, InputError, UsageError
 from ..sources import STANDARD_INPUT, Source
+from ..wording import counted
 
 # A turn goes through all of them, so that every setting and every round has the same ones, and
 # must not take long, or the machine has changed before the next turn.
@@ -44,7 +45,7 @@ def choose_pictures(sources: Iterable[Source] | None = None) -> Pictures:
     readable, errors = _readable(_spread(found))
     if not readable:
         raise errors[0] if errors else ImageNotFound("no pictures", expected="at least one")
-    many = "1 picture" if len(readable) == 1 else f"{len(readable)} pictures"
+    many = counted(len(readable), "picture")
     description = f"{len(readable)} of {len(found)} pictures" if len(found) > MOST else many
     return Pictures(tuple(readable), description, _hash(readable), tuple(errors))
 

@@ -11,11 +11,15 @@ from typing import Any
 from .. import storage
 from ..errors import UsageError
 from ..measures import Spread
+from ..wording import counted, shown
 
 STAGES = ("decode", "preprocess", "inference", "total")
 _KIND = "whatsit-benchmark"
 _FORMAT = 1
-_RIGHT = ("golden", "litert")
+AS_RECORDED = "golden"
+AS_LITERT = "litert"
+_RIGHT = (AS_RECORDED, AS_LITERT)
+_KINDS = {dict: "table", list: "list", str: "text", int: "whole number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,7 @@ class Setting:
     threads: int
 
     def __str__(self) -> str:
-        return f"{self.model}, {self.runtime}, {self.threads} thread{'s'[: self.threads > 1]}"
+        return f"{self.model}, {self.runtime}, {counted(self.threads, 'thread')}"
 
     def to_json(self) -> dict[str, Any]:
         """The keys that begin each line of `--json`."""
@@ -143,11 +147,12 @@ class Benchmark:
             )
         try:
             return _run(value)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise UsageError(
-                f"a damaged benchmark: {type(error).__name__} {error}",
-                expected="what `whatsit benchmark --save` wrote",
-            ) from error
+        except KeyError as error:
+            raise _damaged(f"it lacks {error.args[0]!r:.60}") from error
+        except _Unfit as error:
+            raise _damaged(str(error)) from error
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise _damaged("its contents are not those of a benchmark") from error
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all of it as JSON. Raises WhatsitError where that cannot be done."""
@@ -174,8 +179,17 @@ class Benchmark:
         try:
             return cls.from_json(value)
         except UsageError as error:
-            message = f"{name!r} cannot be used: {error.message}"
-            raise UsageError(message, expected=error.expected, hint=error.hint) from error
+            raise error.about(f"{name!r} cannot be used") from error
+
+
+class _Unfit(ValueError):
+    """A value that no benchmark has, in plain words."""
+
+
+def _damaged(reason: str) -> UsageError:
+    return UsageError(
+        f"a damaged benchmark: {reason}", expected="what `whatsit benchmark --save` wrote"
+    )
 
 
 def _run(value: Mapping[str, Any]) -> Benchmark:
@@ -188,7 +202,7 @@ def _run(value: Mapping[str, Any]) -> Benchmark:
         warnings=tuple(_of(str, text) for text in _of(list, value["warnings"])),
         notes=tuple(_of(str, text) for text in _of(list, value["notes"])),
         failures=tuple(
-            Failed(_setting(row), _of(dict, row["error"])) for row in _of(list, value["failures"])
+            Failed(_setting(row), _error(row["error"])) for row in _of(list, value["failures"])
         ),
         pictures_sha256=_of(str, value["pictures_sha256"]),
         reference=None if reference is None else _spread(reference),
@@ -203,14 +217,19 @@ def _measurement(row: Mapping[str, Any]) -> Measurement:
         model_bytes=_of(int, row["model_bytes"]),
         load_ms=_number(row["load_ms"]),
         first_ms=_number(row["first_ms"]),
-        stages={stage: _spread(row["stages_ms"][stage]) for stage in STAGES},
+        stages=_stages(row["stages_ms"]),
         throughput_per_s=_number(row["throughput_per_s"]),
         workers=_of(int, row["workers"]),
         peak_memory_bytes=None if memory is None else _of(int, memory),
         answers=_of(str, row["answers"]),
         noise=_number(row["noise"]),
-        rounds_ms=tuple(_number(ms) for ms in _of(list, row["rounds_ms"])),
+        rounds_ms=tuple(_positive(ms) for ms in _of(list, row["rounds_ms"])),
     )
+
+
+def _stages(value: Mapping[str, Any]) -> dict[str, Spread]:
+    _positive(value["total"]["median"])
+    return {stage: _spread(value[stage]) for stage in STAGES}
 
 
 def _setting(row: Mapping[str, Any]) -> Setting:
@@ -227,14 +246,31 @@ def _spread(value: Mapping[str, Any]) -> Spread:
     )
 
 
+def _error(value: Mapping[str, Any]) -> dict[str, str]:
+    return {part: _of(str, value[part]) for part in ("code", "message", "hint")}
+
+
 def _of(kind: type, value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
-        raise TypeError(f"{value!r:.60} is no {kind.__name__}")
+        raise _Unfit(f"{_as_json(value)} is no {_KINDS[kind]}")
     return value
 
 
 def _number(value: Any) -> float:
     """A finite, non-negative number: all that is measured here is one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e300:
-        raise TypeError(f"{value!r:.60} is no measured number")
+        raise _Unfit(f"{_as_json(value)} is no measured number")
     return float(value)
+
+
+def _as_json(value: Any) -> str:
+    """A value as the file has it."""
+    return shown(json.dumps(value), 60)
+
+
+def _positive(value: Any) -> float:
+    """A time that others are divided by."""
+    number = _number(value)
+    if not number:
+        raise _Unfit("a time of 0 ms")
+    return number

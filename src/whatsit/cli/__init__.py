@@ -15,11 +15,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Imports make many objects and no garbage; looking for it a dozen times delays the first answer.
 gc.set_threshold(100_000)
 
-import click  # noqa: E402
+from . import interrupts  # noqa: E402
 
-from .. import __version__  # noqa: E402
-from ..errors import UsageError, WhatsitError  # noqa: E402
-from . import output  # noqa: E402
+with interrupts.at_once():
+    import click
+
+    from .. import __version__
+    from ..errors import UsageError, WhatsitError
+    from . import output
 
 # name → (module, one line of help); `whatsit FILE` means `whatsit classify FILE`
 COMMANDS = {
@@ -46,7 +49,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"whatsit.cli.{COMMANDS[name][0]}")
+        with interrupts.at_once():
+            module = importlib.import_module(f"whatsit.cli.{COMMANDS[name][0]}")
         command: click.Command = module.command
         return command
 
@@ -116,7 +120,7 @@ def _run() -> None:
         output.print_error(error)
         sys.exit(error.exit_status)
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        click.echo(error.format_message(), err=True)  # some releases of click would print it
         sys.exit(error.exit_code)
     except click.UsageError as error:
         output.print_error(_in_our_words(error))

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from .. import benchmark, machine, zoo
-from ..benchmark import Benchmark, Comparison, Pictures, Setting
-from ..benchmark.measuring import ROUNDS, SECONDS, Progress
+from ..benchmark import Benchmark, Changes, Pictures, Setting
+from ..benchmark.measuring import ROUNDS, SECONDS
 from ..errors import UsageError, WhatsitError
 from ..sources import expand
-from . import benchmark_text, output
+from . import benchmark_text, output, progress
 from .options import report_option
-
-_LINE = 79  # columns of the progress: a full line would begin another one
+from .targets import Targets, model_files
 
 
 @click.command()
@@ -97,37 +92,42 @@ def command(
     Exit status: 0 if all was measured and all answers are right, 1 if not, 2 for wrong usage. That
     the machine is too noisy is a warning.
     """
-    if report_path:
-        from .. import report
+    from .. import report
 
-        report.check(report_path)
-    _check_target(save)
+    targets = Targets(save, report_path)
+    targets.check()
     earlier = _earlier(before)
-    if earlier and not (models or every or threads or runtimes):
+    asked = threads is not None or runtimes is not None
+    if earlier and not (models or every or asked):
         settings = [measurement.setting for measurement in earlier.measurements]
     else:
         settings = _settings(models, every, threads, runtimes)
-    pictures = benchmark.choose_pictures(expand(data) if data else None)
+    files = list(expand(data)) if data else None
+    targets.spare(model_files(dict.fromkeys(setting.model for setting in settings)))
+    targets.spare(
+        [*(text.removeprefix("@") for text in data), *(file.path for file in files or ())]
+    )
+    pictures = benchmark.choose_pictures(files)
     for error in pictures.errors:
         output.print_error(error)
     if earlier:
         benchmark.check_pictures(earlier, pictures.sha256, pictures.description)
-    with _progress() as progress:
+    with progress.line() as say:
         run = benchmark.measure(
             settings,
             pictures=pictures,
             rounds=ROUNDS if rounds is None else rounds,
             seconds=SECONDS if seconds is None else seconds,
             workers=workers,
-            progress=progress,
+            progress=lambda done, total, setting: say(f"turn {done + 1} of {total}: {setting}"),
         )
-    compared = benchmark.compare(earlier, run) if earlier else None
+    compared = benchmark.changes_between(earlier, run) if earlier else None
     try:
         _print(run, compared, before or "", as_json)
     finally:  # also if nobody reads what is printed
-        if save:
+        if save is not None:
             run.save(save)
-        if report_path:
+        if report_path is not None:
             report.save(report.benchmark_page(run), report_path)
     return 0 if _all_good(run, pictures) else 1
 
@@ -141,7 +141,10 @@ def _settings(
         )
     names = [*zoo.catalogue(), *zoo.installed()] if every else list(models) or [zoo.DEFAULT]
     return benchmark.settings_for(
-        names, runtimes=_runtimes(runtimes), threads=_threads(threads, machine.cpu_count())
+        names,
+        runtimes=_runtimes(runtimes),
+        threads=_threads(threads, machine.cpu_count()),
+        note=output.print_note,
     )
 
 
@@ -175,24 +178,11 @@ def _earlier(path: str | None) -> Benchmark | None:
     try:
         benchmark.check_comparable(run, machine.facts())
     except UsageError as error:
-        message = f"{path!r} cannot be compared with: {error.message}"
-        raise UsageError(message, expected=error.expected, hint=error.hint) from error
+        raise error.about(f"{path!r} cannot be compared with") from error
     return run
 
 
-def _check_target(path: str | None) -> None:
-    """Raises what would make --save fail at the end, as far as it shows before the long work."""
-    if path is None:
-        return
-    folder = Path(path).parent
-    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise WhatsitError(
-            f"cannot write {path!r}",
-            expected="the name of a file in a folder that can be written to",
-        )
-
-
-def _print(run: Benchmark, compared: Comparison | None, path: str, as_json: bool) -> None:
+def _print(run: Benchmark, compared: Changes | None, path: str, as_json: bool) -> None:
     if as_json:
         changes = {c.setting: c.to_json() for c in compared.changes} if compared else {}
         for measurement in run.measurements:
@@ -227,23 +217,3 @@ def _print_failures(run: Benchmark) -> None:
 def _all_good(run: Benchmark, pictures: Pictures) -> bool:
     right = all(measurement.right for measurement in run.measurements)
     return right and not run.failures and not pictures.errors
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Progress | None]:
-    """Says on standard error whose turn it is, where somebody sees it; gone at the end.
-
-    One line that stands still: what moves takes time from what is measured.
-    """
-    if not sys.stderr.isatty():
-        yield None
-        return
-    try:
-        yield _told
-    finally:
-        click.echo("\r" + " " * _LINE + "\r", nl=False, err=True)
-
-
-def _told(done: int, total: int, setting: Setting) -> None:
-    text = output.printable(f"turn {done + 1} of {total}: {setting}")
-    click.echo("\r" + text[:_LINE].ljust(_LINE), nl=False, err=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..benchmark.noise import FEWEST_ROUNDS, leading
+from ..wording import counted, figures, megabytes
 from . import output
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..benchmark import Benchmark, Change, Comparison, Measurement
+    from ..benchmark import Benchmark, Change, Changes, Measurement
 
 # Title and width. Each table has the same, so that those of several models stand below each other.
 _COLUMNS = (
@@ -24,7 +26,7 @@ _COLUMNS = (
     ("MB", 4),
 )
 _RUNTIME_WIDTH = 13
-_MOST_NEAR = 5  # settings listed beside the fastest
+_MOST_NEAR = 6  # settings listed as the fastest
 _LEGEND = (
     "ms for a picture: p50 the median, p95 what 19 of 20 stay below, then the medians",
     "of decoding, preprocessing and inference. per s: pictures a second (with so many",
@@ -36,11 +38,10 @@ def print_run(run: Benchmark) -> None:
     """A table for each model, what is wrong with answers, the fastest, the machine."""
     if not run.measurements:
         return
-    console = _console()
+    console = output.console(markup=True)
     for model in dict.fromkeys(m.setting.model for m in run.measurements):
         own = [m for m in run.measurements if m.setting.model == model]
-        megabytes = f"{own[0].model_bytes / 1e6:.1f} MB"
-        console.print(f"[bold]{_escaped(model)}[/bold]  {megabytes}")
+        console.print(f"[bold]{_escaped(model)}[/bold]  {megabytes(own[0].model_bytes)}")
         _print_table(console, own)
         console.print()
     wrong = [m for m in run.measurements if not m.right]
@@ -58,9 +59,9 @@ def print_run(run: Benchmark) -> None:
     console.print(f"\n{_machine(run)}\nMeasured with {run.pictures}.")
 
 
-def print_comparison(compared: Comparison, path: str) -> None:
+def print_comparison(compared: Changes, path: str) -> None:
     """Each setting before and now, and whether that is a change."""
-    console = _console()
+    console = output.console(markup=True)
     console.print(f"\nSince {_escaped(path)}, p50 in ms and the ratio that the rounds allow:")
     for model in dict.fromkeys(change.setting.model for change in compared.changes):
         own = [change for change in compared.changes if change.setting.model == model]
@@ -76,12 +77,6 @@ def print_comparison(compared: Comparison, path: str) -> None:
             console.print(f"{text}: {_escaped(str(setting))}")
     if compared.machine_ratio is not None:
         console.print(f"A fixed piece of work: {compared.machine_ratio:.2f} × its time before.")
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=True)
 
 
 def _escaped(text: str) -> str:
@@ -109,38 +104,41 @@ def _cells(measurement: Measurement) -> list[str]:
     return [
         measurement.setting.runtime,
         str(measurement.setting.threads),
-        _short(stages["total"].median) + mark,
-        _short(stages["total"].p95),
-        *(_short(stages[stage].median) for stage in ("decode", "preprocess", "inference")),
-        f"{_short(measurement.throughput_per_s, 1)} ({measurement.workers})",
-        _short(measurement.load_ms, 1),
-        _short(measurement.first_ms, 1),
+        _narrow(stages["total"].median) + mark,
+        _narrow(stages["total"].p95),
+        *(_narrow(stages[stage].median) for stage in ("decode", "preprocess", "inference")),
+        f"{_narrow(measurement.throughput_per_s, 1)} ({measurement.workers})",
+        _narrow(measurement.load_ms, 1),
+        _narrow(measurement.first_ms, 1),
         "–" if memory is None else f"{memory / 1e6:.0f}",
     ]
 
 
-def _short(number: float, most_digits: int = 2) -> str:
-    """Three digits that count, or all before the point."""
-    digits = 2 if number < 10 else 1 if number < 100 else 0
-    return f"{number:.{min(digits, most_digits)}f}"
+def _narrow(number: float, most_digits: int = 2) -> str:
+    """As the columns have room for it."""
+    return figures(number, most_digits).replace(",", "")
 
 
 def _fastest(measurements: list[Measurement]) -> list[str]:
-    """The best, and those that the rounds do not tell from it."""
+    """The best; where the rounds do not tell it from others, that they do not."""
     if len(measurements) < 2:
         return []
-    best = min(measurements, key=lambda m: m.stages["total"].median)
-    slowest = max(best.rounds_ms, default=0.0)
-    near = [m for m in measurements if m is not best and min(m.rounds_ms, default=0) <= slowest]
-    lines = [f"Fastest: {best.setting}: {_short(best.stages['total'].median)} ms a picture."]
-    if near:
-        lines.append("Not to be told from it by these rounds:")
-        near.sort(key=lambda m: m.stages["total"].median)
-        shown = near if len(near) <= _MOST_NEAR else near[: _MOST_NEAR - 1]
-        lines += [f"  {m.setting}: {_short(m.stages['total'].median)}" for m in shown]
-        if len(shown) < len(near):
-            lines.append(f"  and {len(near) - len(shown)} others")
+    first = leading(measurements)
+    rounds = min(len(m.rounds_ms) for m in measurements)
+    if rounds < FEWEST_ROUNDS:
+        return [f"Which is fastest cannot be told from {counted(rounds, 'round')}."]
+    if len(first) == 1:
+        return [f"Fastest: {first[0].setting}: {_median(first[0])} ms a picture."]
+    shown = first if len(first) <= _MOST_NEAR else first[: _MOST_NEAR - 1]
+    lines = ["In front, and not to be told apart by these rounds, in ms a picture:"]
+    lines += [f"  {m.setting}: {_median(m)}" for m in shown]
+    if len(shown) < len(first):
+        lines.append(f"  and {len(first) - len(shown)} others")
     return lines
+
+
+def _median(measurement: Measurement) -> str:
+    return _narrow(measurement.stages["total"].median)
 
 
 def _machine(run: Benchmark) -> str:
@@ -156,7 +154,7 @@ def _machine(run: Benchmark) -> str:
 
 def _change_line(change: Change) -> str:
     setting = f"{change.setting.runtime} × {change.setting.threads}"
-    times = f"{_short(change.before_ms):>6} → {_short(change.after_ms):>6}"
+    times = f"{_narrow(change.before_ms):>6} → {_narrow(change.after_ms):>6}"
     ratio = f"{change.ratio:.2f} × ({change.low:.2f}–{change.high:.2f})"
     if change.noise:
         verdict = f"noise: {change.noise}"

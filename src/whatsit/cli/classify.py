@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 
 import click
 
 from .. import load
 from ..errors import UsageError
+from ..results import Result
 from ..sources import Source, expand
-from . import output
+from . import output, progress
 from .options import model_option, parse_region, runtime_option
+
+_PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
 
 
 # Whether a value makes sense is for the library to say, which says it in our own three lines.
@@ -118,7 +122,7 @@ def command(
         )
         write = _writer(as_json, as_csv)
         failed = 0
-        for result in output.with_progress(results, total):
+        for result in _with_progress(results, total):
             write(result)
             failed += result.error is not None
     return 1 if failed else 0
@@ -131,8 +135,21 @@ def _writer(as_json: bool, as_csv: bool) -> output.Writer:
 
 
 def _counted(sources: Iterator[Source]) -> tuple[Iterable[Source], int | None]:
-    """The sources, and their number where a progress bar will show it."""
-    if not output.shows_progress():
+    """The sources, and their number where a progress bar would be seen beside the results."""
+    if sys.stdout.isatty() or not sys.stderr.isatty():
         return sources, None
     found = list(sources)
     return found, len(found)
+
+
+def _with_progress(results: Iterator[Result], total: int | None) -> Iterator[Result]:
+    """`results`, with a bar while there are many; none without a total."""
+    if total is None or total < _PROGRESS_FROM:
+        yield from results
+        return
+    failed = 0
+    with progress.bar() as advance:
+        for done, result in enumerate(results, 1):
+            yield result
+            failed += result.error is not None
+            advance(done, total, f"{failed} failed" if failed else "")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import DatasetError, UsageError
+from ..wording import counted, interval
 from . import output
-from .evaluate import label_options, progress, run_options
+from .evaluate import check_seed, going_on, label_options, run_options
 from .options import report_option
-from .summary import class_name, counted, interval, percent, print_table
+from .summary import class_name, percent, print_table
+from .targets import Targets, model_files
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,8 +61,9 @@ def command(
     from .. import report
     from ..compare import compare
 
-    if report_path:
-        report.check(report_path)
+    targets = Targets(report=report_path)
+    targets.check()
+    check_seed(seed, limit)
     saved = [name.endswith(_SAVED) for name in (first, second)]
     if dataset is None and not all(saved):
         raise UsageError(
@@ -69,11 +72,14 @@ def command(
             hint="only two files of `whatsit evaluate --save` need none",
         )
     options = _Options(labels_by, skip_unknown, limit, seed, runtime, threads, workers, no_resume)
-    comparison = compare(*_evaluations([first, second], dataset, options))
+    if all(saved):
+        options.refuse_for_saved()
+    targets.spare(model_files([first, second]))
+    comparison = compare(*_evaluations([first, second], dataset, options, targets))
     for note in comparison.notes:
         output.print_note(note)
     try:  # the file first, since printing ends with the reader of a pipe, and yet in any case
-        if report_path:
+        if report_path is not None:
             report.save(report.comparison_page(comparison), report_path)
     finally:
         if as_json:
@@ -96,6 +102,22 @@ class _Options:
     workers: int | None
     no_resume: bool
 
+    def refuse_for_saved(self) -> None:
+        """Raises UsageError for what says how to run a model, where none is run."""
+        for given, name in (
+            (self.labels_by != "auto", "--labels-by"),
+            (self.skip_unknown, "--skip-unknown"),
+            (self.runtime is not None, "--runtime"),
+            (self.threads is not None, "--threads"),
+            (self.workers is not None, "--workers"),
+            (self.no_resume, "--no-resume"),
+        ):
+            if given:
+                raise UsageError(
+                    f"{name} for two saved evaluations",
+                    expected="a model that is still to be run, or --limit and --seed alone",
+                )
+
 
 class _Notes:
     """Remarks for a person, each made once, though both steps and both models come upon them."""
@@ -110,7 +132,7 @@ class _Notes:
 
 
 def _evaluations(
-    models: list[str], dataset: str | None, options: _Options
+    models: list[str], dataset: str | None, options: _Options, targets: Targets
 ) -> tuple[Evaluation, Evaluation]:
     """The saved evaluations read, the models evaluated on the pictures that all of them know."""
     from ..classifier import load
@@ -126,12 +148,38 @@ def _evaluations(
             else:
                 classifier = load(name, threads=options.threads, runtime=options.runtime)
                 opened.append(stack.enter_context(classifier))
-        pictures = _shared(read(dataset), opened, options, notes) if dataset is not None else None
+                if classifier.pick is not None:
+                    notes.add(f"{classifier.bundle.name}: {classifier.pick.reason}")
+        whole = read(dataset) if dataset is not None else None
+        targets.spare([] if whole is None else whole.files)
+        pictures = None if whole is None else _shared(whole, opened, options, notes)
+        if pictures is not None:
+            chosen = {pictures.place(row) for row in pictures.rows}
+        else:
+            chosen = _drawn([item for item in opened if isinstance(item, Evaluation)], options)
         first, second = (
-            item if isinstance(item, Evaluation) else _evaluated(item, pictures, options, notes)
+            item.only(chosen)
+            if isinstance(item, Evaluation)
+            else _evaluated(item, pictures, options, notes)
             for item in opened
         )
     return first, second
+
+
+def _drawn(saved: list[Evaluation], options: _Options) -> set[str]:
+    """The pictures of all saved evaluations, or those that --limit draws of their common ones."""
+    from ..datasets import sampled
+
+    places = [_places(evaluation) for evaluation in saved]
+    if options.limit is None:
+        return set().union(*places)
+    common = sorted(set.intersection(*places))
+    return {common[i] for i in sampled(len(common), options.limit, options.seed)}
+
+
+def _places(evaluation: Evaluation) -> set[str]:
+    answered = {answer.path for answer in evaluation.answers}
+    return answered | {failure.path for failure in evaluation.failures}
 
 
 def _shared(
@@ -147,8 +195,10 @@ def _shared(
     places = set(range(len(dataset)))
     for model in models:
         if isinstance(model, Evaluation):
-            paths = {answer.path for answer in model.answers}
-            places &= {i for i, row in enumerate(dataset.rows) if row.path in paths}
+            known_places = _places(model)
+            places &= {
+                i for i, row in enumerate(dataset.rows) if dataset.place(row) in known_places
+            }
         else:
             matched = known(
                 dataset,
@@ -176,7 +226,7 @@ def _evaluated(
 
     assert dataset is not None
     name = classifier.bundle.name
-    with progress(name) as advance:
+    with going_on(name) as advance:
         return evaluate(
             classifier,
             dataset,
@@ -189,14 +239,12 @@ def _evaluated(
 
 
 def _print(comparison: Comparison) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = output.console()
     names = [output.printable(name) for name in comparison.names]
     console.print(
         f"{names[0]} (A) against {names[1]} (B)\n"
         f"{counted(comparison.pictures, 'picture')} of "
-        f"{output.printable(comparison.second.dataset)}\n"
+        f"{output.printable(comparison.second.dataset)}, {_engines(comparison)}\n"
     )
     alone = (comparison.only_first, comparison.only_second)
     for letter, rate, only in zip("AB", comparison.top1, alone, strict=True):
@@ -207,6 +255,12 @@ def _print(comparison: Comparison) -> None:
     console.print(f"\n{output.printable(_sentence(comparison))}", style="bold")
     _print_classes(console, comparison)
     _print_flips(console, comparison)
+
+
+def _engines(comparison: Comparison) -> str:
+    """Which engine gave the answers."""
+    first, second = map(output.printable, (comparison.first.runtime, comparison.second.runtime))
+    return f"both run by {first}" if first == second else f"A run by {first}, B by {second}"
 
 
 def _sentence(comparison: Comparison) -> str:

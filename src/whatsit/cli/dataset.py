@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import output
+from . import output, progress
 from .options import model_option, report_option
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def check(
 
     if report_path:
         report.check(report_path)
-    with output.status() as say:
+    with progress.line() as say:
         diagnosis = doctor.check(
             dataset,
             against=against,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import click
 
-from ..errors import UsageError, WhatsitError
-from . import output
+from ..errors import UsageError
+from . import output, progress
 from .options import report_option, runtime_option
+from .progress import Advance
+from .targets import Targets, model_files
 
 
 def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -134,14 +133,16 @@ def command(
     from ..evaluate import evaluate
     from .summary import print_evaluation
 
-    if report_path:
-        report.check(report_path)
-    if save_path:
-        check_place(save_path)
+    targets = Targets(save_path, report_path)
+    targets.check()
+    check_seed(seed, limit)
     pictures = read(dataset)
+    targets.spare([*model_files([model]), *pictures.files])
     with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
+        if classifier.pick is not None:
+            output.print_note(classifier.pick.reason)
         classes = len(classifier.bundle.labels)
-        with progress(classifier.bundle.name) as advance:
+        with going_on(classifier.bundle.name) as advance:
             evaluation = evaluate(
                 classifier,
                 pictures,
@@ -157,9 +158,9 @@ def command(
                 note=output.print_note,
             )
     try:  # the files first, since printing ends with the reader of a pipe, and yet in any case
-        if save_path:
+        if save_path is not None:
             evaluation.save(save_path)
-        if report_path:
+        if report_path is not None:
             report.save(report.evaluation_page(evaluation), report_path)
     finally:
         if as_json:
@@ -167,6 +168,12 @@ def command(
         else:
             print_evaluation(evaluation, pictures.kind)
     return 1 if evaluation.failures else 0
+
+
+def check_seed(seed: int, limit: int | None) -> None:
+    """Raises UsageError for a seed that nothing is drawn with."""
+    if seed and limit is None:
+        raise UsageError(f"--seed {seed} without --limit", expected="--limit N to draw pictures")
 
 
 def checked_ks(ks: tuple[int, ...], classes: int) -> tuple[int, ...]:
@@ -177,49 +184,12 @@ def checked_ks(ks: tuple[int, ...], classes: int) -> tuple[int, ...]:
     return tuple(sorted(set(ks))) or ((1, 5) if classes > 5 else (1,))
 
 
-def check_place(path: str) -> None:
-    """Raises WhatsitError, before the long work, if no file can be written at `path`."""
-    folder = Path(path).parent
-    if Path(path).is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise WhatsitError(
-            f"cannot write {path!r}",
-            expected="a file in a folder that is there and can be written to",
-        )
-
-
 @contextlib.contextmanager
-def progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A bar on standard error for `evaluate`, where it would be seen; it begins with a picture."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task(output.printable(name), total=None)
-
-    def advance(done: int, total: int) -> None:
-        bar.start()
-        bar.update(task, completed=done, total=total)
-
+def going_on(name: str) -> Iterator[Advance]:
+    """A bar for `evaluate`, and a note for whoever interrupts it."""
     try:
-        yield advance
+        with progress.bar(name) as advance:
+            yield advance
     except KeyboardInterrupt:
-        bar.stop()
         output.print_note("interrupted: the same command goes on where this one was")
         raise
-    finally:
-        bar.stop()

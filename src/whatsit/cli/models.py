@@ -11,11 +11,11 @@ import click
 from .. import zoo
 from ..bundle import Bundle
 from ..classifier import open_bundle
-from ..errors import ModelNotFound, UsageError, WhatsitError
+from ..errors import UsageError, WhatsitError
 from ..zoo import imported
 from . import output
 from .models_get import get
-from .models_table import print_tables
+from .models_table import is_here, print_tables
 
 # What the list shows of the first data set; `show` has all of them.
 _MEASURED = ("data_set", "pictures", "top1", "top1_interval")
@@ -30,7 +30,8 @@ def command(context: click.Context, as_json: bool, with_hosted: bool) -> None:
     if context.invoked_subcommand is not None:
         return
     entries = list(zoo.catalogue().values())
-    others = {name: _readable(path) for name, path in zoo.installed().items()}
+    files = zoo.installed()
+    others = {name: _readable(path) for name, path in files.items()}
     rows = list(zoo.hosted().values()) if with_hosted else []
     if not as_json:
         print_tables(entries, others, rows)
@@ -38,9 +39,9 @@ def command(context: click.Context, as_json: bool, with_hosted: bool) -> None:
     for entry in entries:
         output.print_json(_row(entry))
     for name, bundle in others.items():
-        output.print_json(_imported_row(name, bundle))
+        output.print_json(_imported_row(name, files[name], bundle))
     for row in rows:
-        there = row.name in others
+        there = is_here(row, others)
         output.print_json({**row.to_json(), "from": "hosted", "imported": there})
 
 
@@ -72,8 +73,11 @@ def show(context: click.Context, model: str, as_json: bool, with_labels: bool) -
 def verify(names: tuple[str, ...], as_json: bool) -> int:
     """Read every byte again, and say whether each model is still the file that it was.
 
-    Without NAME, all built-in and imported models. Exit status: 0 if all are, else 1.
+    Without NAME, all built-in and imported models. Exit status: 0 if all are, 1 if not, 2 if one
+    of the names is wrong, and then none is read.
     """
+    for name in names:
+        _path(name)
     failed = 0
     for name in dict.fromkeys(names) or (*zoo.catalogue(), *zoo.installed()):
         error = _what_is_wrong(name)
@@ -82,7 +86,7 @@ def verify(names: tuple[str, ...], as_json: bool) -> int:
             state = {"ok": error is None} if error is None else {"ok": False, **_error(error)}
             output.print_json({"name": name, **state})
         elif error is None:
-            click.echo(f"ok  {output.printable(name)}")
+            output.line(f"ok  {name}")
         else:
             output.print_error(error)
     return 1 if failed else 0
@@ -97,45 +101,35 @@ def remove(names: tuple[str, ...]) -> None:
             raise UsageError(
                 f"{name!r} is built in and cannot be removed", expected="an imported model"
             )
-        if name not in zoo.installed():
-            raise _no_import(name)
+        _path(name)
     for name in dict.fromkeys(names):
         size_bytes = imported.remove(name)
-        click.echo(f"removed {name} ({size_bytes / 1e6:.1f} MB)")
+        output.line(f"removed {name} ({size_bytes / 1e6:.1f} MB)")
 
 
 @command.command()
 @click.argument("name")
 def path(name: str) -> None:
     """Print where the file of a model is."""
-    click.echo(str(_path(name)))
+    output.line(str(_path(name)))
 
 
 def _path(name: str) -> Path:
+    """The file of a model. Raises UsageError if there is none of this name."""
     if name in zoo.catalogue():
         return zoo.catalogue()[name].path
-    if name in zoo.installed():
-        return zoo.installed()[name]
-    raise _no_import(name)
-
-
-def _no_import(name: str) -> ModelNotFound:
-    hint = "`whatsit models` lists what there is"
-    if name in zoo.hosted():
-        hint = f"`whatsit models get {name}` fetches it"
-    return ModelNotFound(
-        f"no model {name!r} here", expected="a built-in or imported one", hint=hint
-    )
+    path = zoo.installed().get(name)
+    if path is None:
+        raise zoo.no_model(name)
+    return path
 
 
 def _what_is_wrong(name: str) -> WhatsitError | None:
     try:
         if name in zoo.catalogue():
             zoo.open_builtin(name)
-        elif name in zoo.installed():
-            imported.check(name)
         else:
-            raise _no_import(name)
+            imported.check(name)
     except WhatsitError as error:
         return error
     return None
@@ -170,8 +164,8 @@ def _row(entry: zoo.Entry) -> dict[str, Any]:
     }
 
 
-def _imported_row(name: str, bundle: Bundle | None) -> dict[str, Any]:
-    row = {"name": name, "from": "imported", "path": str(zoo.installed().get(name))}
+def _imported_row(name: str, path: Path, bundle: Bundle | None) -> dict[str, Any]:
+    row = {"name": name, "from": "imported", "path": str(path)}
     if bundle is None:
         return {**row, "damaged": True}
     return {
@@ -230,11 +224,11 @@ def _print_facts(facts: dict[str, Any]) -> None:
         if name == "labels":
             for label in value:
                 text = output.printable(label["label"])
-                click.echo(f"  {label['index']:>5}  {label['synset'] or '':<9}  {text}")
+                output.line(f"  {label['index']:>5}  {label['synset'] or '':<9}  {text}")
         elif name == "input":
-            click.echo(f"{name:<12}  {value[0]} × {value[1]}")
+            output.line(f"{name:<12}  {value[0]} × {value[1]}")
         elif value not in (None, "", []):
-            click.echo(f"{name.replace('_', ' '):<12}  {_as_text(value)}")
+            output.line(f"{name.replace('_', ' '):<12}  {_as_text(value)}")
 
 
 def _as_text(value: Any) -> str:

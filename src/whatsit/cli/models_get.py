@@ -12,9 +12,10 @@ import click
 
 from ..bundle import Bundle
 from ..errors import UsageError, WhatsitError
-from ..getting import Got
+from ..getting import Got, web
 from ..getting import get as get_model
-from ..zoo.download import MAX_BYTES, Progress
+from ..getting.download import MAX_BYTES
+from ..getting.failures import Progress
 from . import output
 
 _UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9}
@@ -125,7 +126,7 @@ def _print(got: Got, as_json: bool) -> None:
     for note in got.notes:
         output.print_note(note)
     state = "imported" if got.new else "already there"
-    click.echo(
+    output.line(
         f"{got.name}  {state}: {len(bundle.data) / 1e6:.1f} MB, {side[0]} × {side[1]}, "
         f"{bundle.output.classes} classes"
     )
@@ -150,7 +151,16 @@ def _print_failure(source: str, error: WhatsitError, as_json: bool) -> None:
     if as_json:
         output.print_json({"source": source, "error": error.to_json()})
     else:
-        output.print_error(error)
+        output.print_error(error if _is_named(source, error) else error.about(_shown(source)))
+
+
+def _is_named(source: str, error: WhatsitError) -> bool:
+    """Whether one of several can be told from the others by the message."""
+    return any(name in error.message for name in (_shown(source), repr(source)))
+
+
+def _shown(source: str) -> str:
+    return web.shown(source) if "://" in source else source
 
 
 @contextlib.contextmanager

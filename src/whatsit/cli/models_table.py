@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .. import zoo
 from ..bundle import Bundle
+from ..measures import Rate
 from ..zoo import imported
 from . import output
 
@@ -23,9 +24,7 @@ def print_tables(
     entries: Sequence[zoo.Entry], others: Mapping[str, Bundle | None], rows: Sequence[Hosted]
 ) -> None:
     """Built-in models, then imported ones (None for a damaged file), then the hosted table."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = output.console()
     _print_built_in(console, entries)
     if others:
         _print_imported(console, others)
@@ -82,7 +81,7 @@ def _print_hosted(
             f"{row.top1:.1f}",
             f"{row.top5:.1f}",
             f"{row.pixel2_ms:g}",
-            "yes" if row.name in others else "",
+            "yes" if is_here(row, others) else "",
         )
     console.print()
     console.print(table, soft_wrap=False)
@@ -92,11 +91,16 @@ def _print_hosted(
     )
 
 
+def is_here(row: Hosted, others: Collection[str]) -> bool:
+    """Whether the imported model of a row's name is the row's, and not another one."""
+    return row.name in others and imported.came_from(row.name, row.url, row.sha256)
+
+
 def _table(*numbers: str, last: str, first: str = "Name") -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first, no_wrap=True)
+    table.add_column(first, overflow="fold")  # a long name must not cost the other columns
     for title in numbers:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column(last, no_wrap=True)
@@ -113,5 +117,7 @@ def _sides(height: int, width: int) -> str:
 
 def _top1(entry: zoo.Entry) -> str:
     row = entry.accuracy[0]
-    low, high = row["top1_interval"]
-    return f"{row['top1']:.1f} ({low:.1f}–{high:.1f})"
+    # From the counts: the catalogue's figures are rounded once already.
+    rate = Rate(round(row["top1"] * row["pictures"] / 100), row["pictures"])
+    low, high = rate.interval
+    return f"{100 * rate.value:.1f} ({100 * low:.1f}–{100 * high:.1f})"

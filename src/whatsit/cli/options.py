@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Mapping
+
 import click
 
 from ..errors import UsageError
+
+_QUANTITY = re.compile(r"([0-9.]+(?:e[+-]?\d+)?) *([a-zµ%]*)", re.IGNORECASE)
+# Without a unit, a size is refused: nobody means bytes by 5, and nobody can know what else.
+_SIZES = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30} | {
+    f"{letter}{unit}": scale
+    for letter, scale in (("k", 10**3), ("m", 10**6), ("g", 10**9))
+    for unit in ("", "b")
+}
+
+
+def quantity(text: str, scales: Mapping[str, float], what: str, expected: str) -> float:
+    """The number in `text` times the scale of its unit, above 0.
+
+    `scales` has the units in small letters; the key "" allows none. Raises UsageError, which calls
+    it `what`.
+    """
+    match = _QUANTITY.fullmatch(text.strip())
+    scale = scales.get(match[2].lower()) if match else None
+    try:
+        value = float(match[1]) * scale if match and scale else math.nan
+    except ValueError:  # 1.2.3
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise UsageError(f"{what} {text!r}", expected=expected)
+    return value
+
+
+def parse_size(context: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Bytes, rounded down: 500MB, 2M, 1.5 GiB; None without a value."""
+    if value is None:
+        return None
+    return math.floor(quantity(value, _SIZES, option.opts[-1], "a size such as 5MB"))
 
 
 def parse_region(
@@ -26,9 +62,9 @@ def parse_region(
 
 def parse_runtime(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
     """An engine that is for people to choose; None stands for the one that suits the model."""
-    from ..runtimes import FOR_TESTS, RUNTIMES
+    from ..runtimes import AUTO, FOR_TESTS, RUNTIMES
 
-    offered = ["auto", *(name for name in RUNTIMES if name != FOR_TESTS)]
+    offered = [AUTO, *(name for name in RUNTIMES if name != FOR_TESTS)]
     if value is not None and value not in offered:
         raise UsageError(f"no runtime {value!r}", expected=f"one of {', '.join(offered)}")
     return value

@@ -9,17 +9,23 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import WhatsitError
 from ..results import Result, Verdict
+from ..wording import shown, utf8
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Writer = Callable[[Result], None]
+printable = shown  # foreign text is printed through it
 
-_PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
 _BAR_WIDTH = 20
+_COLUMNS = 80  # of what stands on a terminal
+_LABEL = 10  # columns of "error", "note" and the like
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _NOTHING = "  no class scores high enough"
 _VERDICT_COLOURS = {Verdict.SURE: "green", Verdict.AMBIGUOUS: "yellow", Verdict.UNKNOWN: "red"}
@@ -29,6 +35,34 @@ _CSV_HEADER = ("path", "rank", "index", "label", "score", "verdict", "error")
 def print_json(value: Any) -> None:
     """One object on one line. Non-ASCII is escaped, which every encoding of the output can hold."""
     _write(json.dumps(value, separators=(", ", ": ")) + "\n")
+
+
+def line(text: str = "") -> None:
+    """One line on standard output, as it is; foreign text in it must be made printable before."""
+    _write(text + "\n")
+
+
+def styled(text: str, **style: Any) -> str:
+    """`text` in a style of click.style, where standard output shows colours; else as it is."""
+    return click.style(text, **style) if _colours(sys.stdout) else text
+
+
+def console(*, soft_wrap: bool = True, markup: bool = False) -> Console:
+    """Standard output for tables and styles, with the errors that `line` has.
+
+    With `soft_wrap`, lines are broken by the terminal and not by rich.
+    """
+    from rich.console import Console
+
+    class Translating(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            with _translated():
+                super().print(*objects, **options)
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich would end the program: see cli.LazyGroup.invoke
+
+    return Translating(highlight=False, markup=markup, soft_wrap=soft_wrap)
 
 
 def print_error(error: WhatsitError) -> None:
@@ -41,12 +75,12 @@ def print_error(error: WhatsitError) -> None:
             if colour:
                 label = click.style(label, fg="red" if name == "error" else "cyan", bold=True)
             # The stream by name: a progress bar has put its own in place of it.
-            click.echo(f"{label}  {printable(text)}", file=sys.stderr, color=colour)
+            click.echo(f"{label}  {_wrapped(text)}", file=sys.stderr, color=colour)
 
 
 def print_note(text: str) -> None:
     """A remark for a person, on standard error."""
-    click.echo(f"note      {printable(text)}", err=True)
+    click.echo(f"note      {_wrapped(text)}", err=True)
 
 
 def print_warning(text: str) -> None:
@@ -54,7 +88,19 @@ def print_warning(text: str) -> None:
     label = f"{'warning':<8}"
     if _colours(sys.stderr):
         label = click.style(label, fg="yellow", bold=True)
-    click.echo(f"{label}  {printable(text)}", file=sys.stderr, color=_colours(sys.stderr))
+    click.echo(f"{label}  {_wrapped(text)}", file=sys.stderr, color=_colours(sys.stderr))
+
+
+def _wrapped(text: str) -> str:
+    """A remark's text, behind its label: whole words on a terminal; elsewhere as it is."""
+    safe = printable(text)
+    room = _COLUMNS - _LABEL
+    if len(safe) <= room or not sys.stderr.isatty():
+        return safe
+    import textwrap
+
+    lines = textwrap.wrap(safe, room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * _LABEL).join(lines)
 
 
 def json_writer() -> Writer:
@@ -71,68 +117,6 @@ def csv_writer() -> Writer:
 def text_writer() -> Writer:
     """For people: the picture, its verdict, a line a class; bars and colours on a terminal."""
     return _print_terminal if sys.stdout.isatty() else _print_plain
-
-
-def shows_progress() -> bool:
-    """Whether a progress bar would be seen, and would not be drawn into the results."""
-    return sys.stderr.isatty() and not sys.stdout.isatty()
-
-
-def with_progress(results: Iterator[Result], total: int | None) -> Iterator[Result]:
-    """`results`, with a bar on standard error while there are many; none without a total."""
-    if total is None or total < _PROGRESS_FROM:
-        yield from results
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    failed = 0
-    columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    # Standard output is left alone: rich would print what is written to it on its own console.
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, redirect_stdout=False
-    ) as progress:
-        task = progress.add_task("", total=total)
-        for result in results:
-            yield result
-            failed += result.error is not None
-            progress.update(task, advance=1, description=f"{failed} failed" if failed else "")
-
-
-@contextlib.contextmanager
-def status() -> Iterator[Callable[[str], None]]:
-    """Says on standard error what is being done, where somebody sees it; gone at the end."""
-    if not sys.stderr.isatty():
-        yield lambda text: None
-        return
-    from rich.console import Console
-
-    # As text: what is said may hold the names of files.
-    with Console(stderr=True, markup=False).status("") as shown:
-        yield lambda text: shown.update(printable(text))
-
-
-def printable(text: str) -> str:
-    """`text` with everything that could garble or steer a terminal shown as an escape."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in _utf8(text)
-    )
-
-
-def _utf8(text: str) -> str:
-    """Bytes of a file name that are no UTF-8, which Python keeps as surrogates, as \\xff."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _print_csv(result: Result) -> None:
@@ -154,21 +138,16 @@ def _print_terminal(result: Result) -> None:
     if result.error is not None:
         print_error(result.error)
         return
-    style = click.style if _colours(sys.stdout) else _unstyled
     verdict = result.verdict or Verdict.UNKNOWN
     colour = _VERDICT_COLOURS[verdict]
-    head = style(printable(_name(result)), bold=True)
-    lines = [f"{head}  {style(verdict.value, fg=colour)}"]
+    head = styled(printable(_name(result)), bold=True)
+    lines = [f"{head}  {styled(verdict.value, fg=colour)}"]
     for rank, prediction in enumerate(result.predictions):
         # None, unlike False, writes no code at all.
-        bar = style(_bar(prediction.score), fg=colour, dim=rank > 0 or None)
-        label = style(printable(prediction.label), bold=rank == 0 or None)
+        bar = styled(_bar(prediction.score), fg=colour, dim=rank > 0 or None)
+        label = styled(printable(prediction.label), bold=rank == 0 or None)
         lines.append(f"  {100 * prediction.score:5.1f} %  {bar}  {label}")
     _write("\n".join(lines if result.predictions else [*lines, _NOTHING]) + "\n")
-
-
-def _unstyled(text: str, **_: Any) -> str:
-    return text
 
 
 def _write(text: str) -> None:
@@ -212,7 +191,7 @@ def _bar(score: float) -> str:
 
 
 def _csv_rows(result: Result) -> list[tuple[Any, ...]]:
-    path = _utf8(result.path or "")
+    path = utf8(result.path or "")
     if result.error is not None:
         return [(path, "", "", "", "", "", result.error.code)]
     verdict = result.verdict.value if result.verdict else ""

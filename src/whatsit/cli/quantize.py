@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import storage
 from ..errors import BelowFloor, UsageError
-from . import output
-from .evaluate import check_place, label_options
+from ..wording import counted, interval
+from . import output, progress
+from .evaluate import label_options
 from .options import report_option
-from .summary import class_name, counted, interval, percent, print_table
+from .summary import class_name, percent, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -93,7 +95,7 @@ def command(
     if report_path:
         report.check(report_path)
     labelled = _labelled(data, labels_by, skip_unknown, limit, seed)
-    with output.status() as say:
+    with progress.line() as say:
         made = quantize(
             parent,
             calibration,
@@ -128,7 +130,7 @@ def _check_output(out: str, source: Path | None, force: bool) -> None:
     """
     if not out.endswith(".tflite"):
         raise UsageError(f"the output {out!r}", expected="a file that ends in .tflite")
-    check_place(out)
+    storage.check_writable(out)
     if not os.path.lexists(out):
         return
     if source is not None and os.path.exists(out) and os.path.samefile(out, source):

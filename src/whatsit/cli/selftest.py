@@ -24,7 +24,7 @@ def command(model: str | None, runtime: str | None, as_json: bool) -> int:
     pass, else 1.
     """
     failed = total = 0
-    for name in [model] if model else list(zoo.catalogue()):
+    for name in [*zoo.catalogue()] if model is None else [model]:
         try:
             checks = _replayed(name, runtime)
         except ModelError as error:  # one damaged file must not hide how the others are
@@ -39,7 +39,7 @@ def command(model: str | None, runtime: str | None, as_json: bool) -> int:
             else:
                 _print(check)
     if not as_json:
-        click.echo(f"{total - failed} passed, {failed} failed")
+        output.line(f"{total - failed} passed, {failed} failed")
     return 1 if failed else 0
 
 
@@ -53,13 +53,13 @@ def _replayed(name: str, runtime: str | None) -> list[Check]:
 def _print(check: Check) -> None:
     best = check.result.predictions[0]
     state = (
-        click.style("pass", fg="green")
+        output.styled("pass", fg="green")
         if check.passed
-        else click.style("FAIL", fg="red", bold=True)
+        else output.styled("FAIL", fg="red", bold=True)
     )
-    click.echo(
+    output.line(
         f"{state}  {check.model:<24}  {check.picture:<14}  {100 * best.score:5.1f} %  {best.label}"
         f"  (off by {check.difference:.4f})"
     )
     if not check.passed:
-        click.echo(f"      expected class {check.expected[0][0]} at {check.expected[0][1]:.4f}")
+        output.line(f"      expected class {check.expected[0][0]} at {check.expected[0][1]:.4f}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from .. import wording
+from ..wording import counted, interval
 from . import output
 
 if TYPE_CHECKING:
@@ -19,9 +21,7 @@ _NAME_WIDTH = 26  # of a class: two of them and their numbers fit 80 columns
 
 def print_evaluation(evaluation: Evaluation, kind: str) -> None:
     """What people want to know of an evaluation; `kind` is that of its data set."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = output.console()
     classes = [score for score in evaluation.per_class() if score.pictures]
     console.print(
         f"{output.printable(evaluation.model)} on {output.printable(evaluation.dataset)}\n"
@@ -48,7 +48,8 @@ def _print_accuracy(console: Console, evaluation: Evaluation) -> None:
     calibration = evaluation.calibration()
     console.print(
         f"{'Calibration':<12} {percent(calibration.error)} off: the answers claim "
-        f"{100 * calibration.confidence:.1f} %, {100 * calibration.accuracy.value:.1f} % are right"
+        f"{wording.percent(calibration.confidence)}, "
+        f"{wording.percent(calibration.accuracy.value)} are right"
     )
 
 
@@ -64,10 +65,12 @@ def _print_speed(console: Console, evaluation: Evaluation) -> None:
 
 
 def _pace(evaluation: Evaluation) -> str:
-    """How many pictures a second, and with how many workers and threads."""
+    """How many pictures a second, with how many workers and threads, and in which engine."""
     per_s = evaluation.pictures_per_s
     start = "" if per_s is None else f"{per_s:.0f} pictures a second, "
-    return f"{start}{evaluation.workers} at a time, {counted(evaluation.threads, 'thread')} each"
+    threads = counted(evaluation.threads, "thread")
+    engine = output.printable(evaluation.runtime)
+    return f"{start}{evaluation.workers} at a time, {threads} each, run by {engine}"
 
 
 def _print_classes(console: Console, evaluation: Evaluation, classes: list[ClassScore]) -> None:
@@ -142,18 +145,7 @@ def print_table(
 
 def percent(share: float) -> str:
     """A share as `84.2 %`, as wide as `100.0 %`."""
-    return f"{100 * share:5.1f} %"
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 class`, `2 classes`."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number} {noun if number == 1 else plural}"
-
-
-def interval(bounds: tuple[float, float]) -> str:
-    """Two shares as `81.2 to 86.8`, in percent."""
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
+    return wording.percent(share).rjust(7)
 
 
 def class_name(name: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wording import counted, interval
 from . import output
-from .summary import class_name, counted, interval, percent, print_table
+from .summary import class_name, percent, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console

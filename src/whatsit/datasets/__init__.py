@@ -11,11 +11,12 @@ import os
 from pathlib import Path
 
 from .. import images
-from ..errors import DatasetError
+from ..errors import DatasetError, UsageError
 from . import folders, tables
 from .base import Dataset as Dataset
 from .base import Row as Row
 from .base import sampled as sampled
+from .base import size_bytes as size_bytes
 from .truths import LABELS_BY as LABELS_BY
 from .truths import SPLITS as SPLITS
 from .truths import Matched as Matched
@@ -25,8 +26,17 @@ _TABLES = (".csv", ".tsv", ".txt")
 
 
 def read(path: str | os.PathLike[str]) -> Dataset:
-    """The data set at `path`. Raises DatasetError if there is none that can be used."""
+    """The data set at `path`. Raises DatasetError if there is none that can be used.
+
+    UsageError for an empty name, which would be the current folder.
+    """
     root, shown = Path(path), os.fspath(path)
+    if not shown:
+        raise UsageError(
+            "a data set with an empty name",
+            expected="a folder or a file; . is the current folder",
+            hint="is it a shell variable that is not set?",
+        )
     try:
         if root.is_dir():
             return _folder(root)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import UsageError
+from ..wording import shown
 
 LabelKind = Literal["name", "index", "synset"]
 
 _SYNSET = re.compile(r"n\d{8}")
 _INDEX = re.compile(r"[0-9]{1,9}")
+_LONGEST = 80  # characters of a label that are quoted
+LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class Dataset:
 
     `labels_by` is what the labels look like; `declared` is whether the data set itself says so,
     as the header `class_index` does. `notes` are remarks for a person. `whole` is what this is a
-    part of: what labels mean does not depend on which of them were drawn.
+    part of: what labels mean does not depend on which of them were drawn. `listed_in` is the file
+    with the labels, None where folders are.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Dataset:
     declared: bool = False
     notes: tuple[str, ...] = ()
     whole: Dataset | None = field(default=None, repr=False)
+    listed_in: Path | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,12 +58,34 @@ class Dataset:
         rows = tuple(self.rows[position] for position in positions)
         return replace(self, rows=rows, whole=self.whole or self)
 
+    def place(self, row: Row) -> str:
+        """Where the picture is below the root, alike from wherever the data set is named.
+
+        That of a picture elsewhere is its absolute path.
+        """
+        start = os.path.join(self.root, "")
+        if row.path.startswith(start):
+            place = row.path[len(start) :]
+        else:
+            place = os.path.abspath(row.path).removeprefix(os.path.join(self.absolute_root, ""))
+        return place.replace(os.sep, "/")
+
+    @property
+    def files(self) -> list[str]:
+        """Every file that the data set is made of: the list, if there is one, and the pictures."""
+        listed = [] if self.listed_in is None else [os.fspath(self.listed_in)]
+        return listed + [row.path for row in (self.whole or self).rows]
+
+    @property
+    def absolute_root(self) -> str:
+        """The root as a path that does not depend on the current folder."""
+        return os.path.abspath(self.root)
+
     def fingerprint(self) -> str:
         """A hash of the rows: paths below the root, sizes, times of change and labels."""
         digest = hashlib.sha256()
-        start = os.path.join(self.root, "")
         for row in self.rows:
-            for part in (row.path.removeprefix(start), row.label, *_size_and_time(row.path)):
+            for part in (self.place(row), row.label, *_size_and_time(row.path)):
                 digest.update(str(part).encode("utf-8", "surrogateescape") + b"\0")
         return digest.hexdigest()
 
@@ -83,6 +110,24 @@ def kind_of_labels(labels: Iterable[str]) -> LabelKind:
     if all(_INDEX.fullmatch(label) for label in known):
         return "index"
     return "name"
+
+
+def quoted(text: str) -> str:
+    """A label or a name as an error shows it: what a file holds may be of any length."""
+    return shown(repr(text), _LONGEST)
+
+
+def listed(labels: Iterable[str]) -> str:
+    """The first few of them, and how many more there are."""
+    names = list(labels)
+    shown_names = ", ".join(map(quoted, names[:LISTED]))
+    return f"{shown_names} and {len(names) - LISTED} more" if len(names) > LISTED else shown_names
+
+
+def size_bytes(path: str) -> int | None:
+    """Of a picture's file; None where there is none any more."""
+    size, _ = _size_and_time(path)
+    return size if size >= 0 else None
 
 
 def _size_and_time(path: str) -> tuple[int, int]:

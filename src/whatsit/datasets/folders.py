@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .. import images
 from ..errors import DatasetError
-from .base import Dataset, Row, kind_of_labels
+from .base import Dataset, Row, kind_of_labels, listed
 
 KIND = "a folder for each class"
 _LAYOUTS = "a folder for each class, or a labels.csv with file,label"
@@ -37,14 +37,9 @@ def read(root: Path, name: str) -> Dataset:
             f"left out, since they lie beside the folders, without a label: {loose} of the pictures"
         )
     if empty:
-        notes.append(f"no pictures in {_some(empty)}")
+        notes.append(f"no pictures in {listed(empty)}")
     labels_by = kind_of_labels(row.label for row in rows)
     return Dataset(name, root, tuple(rows), labels_by, KIND, notes=tuple(notes))
-
-
-def loose_pictures(root: Path) -> bool:
-    """Whether pictures lie directly in `root`."""
-    return any(images.is_picture_name(entry.name) for entry in _entries(root))
 
 
 def unreadable(path: str | os.PathLike[str], error: OSError) -> DatasetError:
@@ -88,8 +83,3 @@ def _nothing(root: Path, loose: int, empty: list[str]) -> DatasetError:
     if empty:
         return DatasetError(f"no pictures in the folders of {name!r}", expected=_LAYOUTS)
     return DatasetError(f"the folder {name!r} is empty", expected=_LAYOUTS)
-
-
-def _some(names: list[str]) -> str:
-    shown = ", ".join(map(repr, names[:5]))
-    return f"{shown} and {len(names) - 5} more" if len(names) > 5 else shown

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DatasetError
-from .base import Dataset, LabelKind, Row, kind_of_labels
+from .base import Dataset, LabelKind, Row, kind_of_labels, quoted
 from .folders import unreadable
 
 _SYNSET: LabelKind = "synset"
@@ -55,7 +55,7 @@ def read(path: Path, name: str) -> Dataset:
     if not rows:
         raise DatasetError(f"{os.fspath(path)!r} lists no pictures", expected="a line for each")
     rows, notes = _unique(path, rows)
-    return Dataset(name, path.parent, tuple(rows), labels_by, kind, declared, notes)
+    return Dataset(name, path.parent, tuple(rows), labels_by, kind, declared, notes, listed_in=path)
 
 
 def _text(path: Path) -> str:
@@ -112,7 +112,8 @@ def _csv(path: Path, lines: list[str], columns: _Columns) -> list[Row]:
         if not file or not label:
             raise _bad_line(path, number, f"has no {'label' if file else 'file'}")
         if columns.declared and not (label.isdecimal() and len(label) < 10):
-            raise _bad_line(path, number, f"has the class_index {label!r}")
+            what = f"has the class_index {quoted(label)}"
+            raise _bad_line(path, number, what, "a whole number from 0")
         rows.append(Row(os.path.join(path.parent, file), label))
     return rows
 
@@ -188,8 +189,8 @@ def _unique(path: Path, rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
         file = os.path.normpath(row.path)
         if labels.setdefault(file, row.label) != row.label:
             raise DatasetError(
-                f"{os.fspath(path)!r} gives {file!r} two labels, "
-                f"{labels[file]!r} and {row.label!r}",
+                f"{os.fspath(path)!r} gives {quoted(file)} two labels, "
+                f"{quoted(labels[file])} and {quoted(row.label)}",
                 expected="one label a picture",
             )
     if len(labels) == len(rows):

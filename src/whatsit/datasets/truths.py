@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from ..errors import DatasetError, UsageError
 from ..labels import Labels
-from .base import Dataset
+from .base import LISTED, Dataset, listed, quoted
 
 LABELS_BY = ("auto", "name", "index", "synset")
 
 _IMAGENET_CLASSES = 1000
 _SAME_NAMES = 0.95  # of the names must agree; a few are spelt differently in every list
-_LISTED = 5
+_CLOSE = 0.8  # one letter of five may be another: less, and a tulip is like a tup
 _NUMBERED = re.compile(r" \(\d+\)$")  # what Labels.from_lines adds to a name that occurs twice
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test"})
 
@@ -25,11 +25,13 @@ SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test"})
 class Matched:
     """For each row the class index of the model, or None where the model lacks the label.
 
-    `notes` say in words what was not as plain as it looks.
+    `notes` say in words what was not as plain as it looks. `offset` is what was added to the
+    indices of the data set; None where its labels are no indices.
     """
 
     indices: tuple[int | None, ...]
     notes: tuple[str, ...] = ()
+    offset: int | None = None
 
     @property
     def known(self) -> list[int]:
@@ -77,9 +79,10 @@ def truths(
         left_out = sum(counts[label] for label in unknown)
         notes.append(
             f"left out, since the model lacks their labels: {left_out} of {len(dataset)} pictures "
-            f"({_listed(unknown)})"
+            f"({listed(sorted(unknown))})"
         )
-    return Matched(tuple(found.get(row.label) for row in dataset.rows), tuple(notes))
+    indices = tuple(found.get(row.label) for row in dataset.rows)
+    return Matched(indices, tuple(notes), label_offset if kind == "index" else None)
 
 
 def _kind(dataset: Dataset, labels: Labels) -> str:
@@ -90,7 +93,7 @@ def _kind(dataset: Dataset, labels: Labels) -> str:
     both = sorted({row.label for row in dataset.rows} & names.keys())
     if any(names[label] != int(label) for label in both):
         raise DatasetError(
-            f"the labels {_listed(both)} are names of classes and could be indices too",
+            f"the labels {listed(both)} are names of classes and could be indices too",
             expected="--labels-by name or --labels-by index",
         )
     return "index"
@@ -155,9 +158,9 @@ def _by_name(
     for label in counts:
         classes = names.find(label)
         if len(classes) > 1 and refuse_ambiguous:
-            meant = " or ".join(f"{labels.names[i]!r} (class {i})" for i in classes)
+            meant = " or ".join(f"{quoted(labels.names[i])} (class {i})" for i in classes[:LISTED])
             raise DatasetError(
-                f"the label {label!r} could be {meant}",
+                f"the label {quoted(label)} could be {meant}",
                 expected="a label that names one class",
                 hint="write it as the model does; --skip-unknown leaves its pictures out",
             )
@@ -189,9 +192,9 @@ class _Names:
     def resembling(self, label: str) -> str:
         """Up to two names like `label`, or nothing."""
         known = {**self._lemmas, **self._plain}
-        close = difflib.get_close_matches(_plain(label), known, n=2, cutoff=0.7)
+        close = difflib.get_close_matches(_plain(label), known, n=2, cutoff=_CLOSE)
         names = dict.fromkeys(self._labels.names[i] for match in close for i in known[match])
-        return " or ".join(map(repr, names))
+        return " or ".join(map(quoted, names))
 
 
 def _unmatched(
@@ -199,15 +202,22 @@ def _unmatched(
 ) -> DatasetError:
     """The error that names up to five labels, with what they may have meant."""
     many = f"{len(unknown)} of {len(counts)} labels name no class of the model"
-    message = f"{many}: {_listed(unknown)}" if len(counts) > 1 else f"no class {_listed(unknown)}"
+    message = (
+        f"{many}: {listed(sorted(unknown))}"
+        if len(counts) > 1
+        else f"no class {listed(sorted(unknown))}"
+    )
     if kind == "index":
         expected = next(iter(unknown.values()))
-        hint = "--label-offset -1 if the data set counts from 1; --skip-unknown leaves them out"
+        most = int(expected.rpartition(" ")[2])
+        hint = "--skip-unknown leaves them out"
+        if set(_numbers(unknown).values()) == {most + 1}:
+            hint = f"--label-offset -1 if the data set counts from 1; {hint}"
     elif set(map(str.casefold, counts)) <= SPLITS:
         expected, hint = "a folder for each class", "these look like parts: give one of them"
     else:
         expected = "WordNet ids of the model" if kind == "synset" else "names of its classes"
-        meant = [f"{label!r}: {text}" for label, text in unknown.items() if text][:_LISTED]
+        meant = [f"{quoted(label)}: {text}" for label, text in unknown.items() if text][:LISTED]
         hint = f"did you mean {'; '.join(meant)}? " if meant else ""
         hint += "--skip-unknown leaves them out" if len(unknown) < len(counts) else ""
     return DatasetError(message, expected=expected, hint=hint.strip())
@@ -248,9 +258,3 @@ def _grouped(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
         if index not in classes:
             classes.append(index)
     return groups
-
-
-def _listed(labels: Iterable[str]) -> str:
-    names = sorted(labels)
-    shown = ", ".join(map(repr, names[:_LISTED]))
-    return f"{shown} and {len(names) - _LISTED} more" if len(names) > _LISTED else shown

@@ -10,25 +10,25 @@ It is installed only after it has run; whatever fails leaves no model behind.
 from __future__ import annotations
 
 import contextlib
-import math
 import os
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import preprocess as preprocessing
 from .. import zoo
 from ..errors import DownloadFailed, UsageError
-from ..zoo import download, imported, web
-from ..zoo.archives import Unpacked
-from ..zoo.download import MAX_BYTES, Progress
+from ..zoo import imported
 from ..zoo.published import Hosted
 from ..zoo.published import source as published_in
-from .adoption import Given, adopt
-from .origin import Found, check_is_file, name_of, opened, regular_file, unpacked
+from . import download, web
+from .adoption import Known, adopt
+from .archives import Unpacked
+from .download import MAX_BYTES
+from .failures import Progress
+from .given import Given, check_name
+from .origin import Found, check_is_file, name_of, open_file, regular_file, unpacked
+from .row import check_row
 
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _MAX_LABELS_BYTES = 16 << 20
 
 
@@ -69,43 +69,57 @@ def get(
 
     Raises DownloadFailed, ModelError, or UsageError for arguments that cannot work.
     """
+    given = Given(name, member, labels, mean, std, preprocess, license, sha256)
     text = os.fspath(source)
     if text in zoo.catalogue():
-        return Got(text, zoo.catalogue()[text].path, False, "built-in", ("it is built in",))
+        return _built_in(text, given)
     row = None if isinstance(source, os.PathLike) else zoo.hosted().get(text)
     url = row.url if row else text if "://" in text else None
     if url is None:
         check_is_file(text)
-    own = row.name if row else name_of(web.file_name(url) if url else text)
-    chosen = own if name is None else name
-    _check(chosen, mean, std, preprocess, sha256, row)
+    else:
+        web.check_first(url, pinned=sha256 is not None)
+    chosen = name if name is not None else row.name if row else _own_name(text, url)
+    check_name(chosen)
+    given.check(row)
+    known = _known(given, row)
     pinned = sha256.lower() if sha256 else row.sha256 if row else None
-    given = _given(labels, mean, std, preprocess, license, row)
     if url and not force and imported.path_of(chosen).exists():
-        return _already_there(chosen, url, pinned, as_it_is=given.changes_nothing() and not member)
+        return _already_there(chosen, url, pinned, given.for_receipt(known.labels))
     with contextlib.ExitStack() as stack:
         if url is None:
-            found = stack.enter_context(opened(text, pinned, max_bytes))
+            found = stack.enter_context(open_file(text, pinned, max_bytes))
         else:
             _check_online(url, offline)
             fetched = download.fetched(url, sha256=pinned, max_bytes=max_bytes, progress=progress)
             loaded = stack.enter_context(fetched)
             found = Found(loaded.file, web.shown(url), loaded.sha256)
         inside = unpacked(found, member)
-    return _import(chosen, inside, found, given, force)
+    return _import(chosen, inside, found, known, given, force)
 
 
-def _import(name: str, inside: Unpacked, found: Found, given: Given, force: bool) -> Got:
+def _own_name(text: str, url: str | None) -> str:
+    """The name that a file or an address gives a model. Raises UsageError if it gives none."""
+    if url is None:
+        return name_of(text)
+    return name_of(web.file_name(url) or web.shown(url).rpartition("/")[0] + "/")
+
+
+def _import(
+    name: str, inside: Unpacked, found: Found, known: Known, given: Given, force: bool
+) -> Got:
     """The last step: a bundle, tried, and put in its place."""
-    given = _with_labels_beside(given, inside)
+    if known.published and not known.published.sha256:
+        check_row(inside.model, known.published)
+    known = _with_labels_beside(known, inside)
     origin = {"source": found.source, "sha256": found.sha256}
     if inside.model_name:
         origin["member"] = inside.model_name
     facts: dict[str, Any] = {"origin": origin}
-    if given.published:
-        facts["published"] = _published(given.published)
-    adopted = adopt(inside.model, name, given, facts)
-    notes = adopted.notes + _about_row(given.published, found)
+    if known.published:
+        facts["published"] = _published(known.published)
+    adopted = adopt(inside.model, name, known, facts)
+    notes = adopted.notes + _about_row(known.published, found)
     receipt = imported.Receipt(
         sha256=adopted.bundle.sha256,
         size_bytes=len(adopted.bundle.data),
@@ -113,50 +127,30 @@ def _import(name: str, inside: Unpacked, found: Found, given: Given, force: bool
         source_sha256=found.sha256,
         member=inside.model_name,
         notes=notes,
+        given=given.for_receipt(known.labels),
     )
     new = imported.install(name, adopted.bundle.data, receipt, force=force)
     return Got(name, imported.path_of(name), new, found.source, notes)
 
 
-def _check(
-    name: str,
-    mean: float | None,
-    std: float | None,
-    rule: str | None,
-    sha256: str | None,
-    row: Hosted | None,
-) -> None:
-    """All that can be found wrong before anything is fetched or unpacked."""
-    imported.check_name(name)
-    if name.casefold() in zoo.catalogue():
+def _built_in(name: str, given: Given) -> Got:
+    if given != Given():
         raise UsageError(
-            f"{name!r} is the name of a built-in model",
-            expected="a name that is free",
-            hint="--name gives the imported one another name",
+            f"the model {name!r} is built in, and stays as it is",
+            expected="no other option",
+            hint=f"a copy of the file that `whatsit models path {name}` prints can be imported",
         )
-    if (mean is None) != (std is None):
-        raise UsageError("only one of mean and std", expected="both, or neither")
-    if mean is not None and std is not None and not (math.isfinite(mean) and 0 < std < math.inf):
-        raise UsageError(f"a mean of {mean:g} and a std of {std:g}", expected="the std above 0")
-    if rule is not None:
-        preprocessing.Preprocess.parse(rule)
-    if sha256 is not None and not _SHA256.fullmatch(sha256):
-        raise UsageError(f"{sha256!r} is no sha256", expected="64 hexadecimal digits")
-    if row is not None and row.kind == "float" and row.mean is None and mean is None:
-        raise UsageError(
-            f"nobody has published which mean and std the model {row.name!r} takes",
-            expected="--mean and --std, of pixels from 0 to 255",
-            hint="its authors' page may say it; known pictures will show whether it works",
-        )
+    path = zoo.catalogue()[name].path
+    return Got(name, path, False, "built-in", ("it is built in",))
 
 
-def _already_there(name: str, url: str, pinned: str | None, *, as_it_is: bool) -> Got:
-    """The model of that name, if it is what `url` gave. Raises UsageError for any other."""
+def _already_there(name: str, url: str, pinned: str | None, said: dict[str, Any]) -> Got:
+    """The model of that name, if the same command made it. Raises UsageError for any other."""
     receipt = imported.receipt(name)
-    if receipt is None or receipt.source != web.shown(url) or not as_it_is:
-        raise imported.taken(name)
+    if receipt is None or (receipt.source, receipt.given) != (web.shown(url), said):
+        raise imported.name_taken(name)
     if pinned not in (None, receipt.source_sha256):
-        raise imported.taken(name)
+        raise imported.name_taken(name)
     imported.check(name)
     return Got(name, imported.path_of(name), False, receipt.source, receipt.notes)
 
@@ -170,27 +164,31 @@ def _check_online(url: str, offline: bool) -> None:
         )
 
 
-def _given(
-    labels: str | os.PathLike[str] | None,
-    mean: float | None,
-    std: float | None,
-    preprocess: str | None,
-    license: str,
-    row: Hosted | None,
-) -> Given:
-    licence = license or (row.licence if row and row.licence else "")
-    imagenet = labels == "imagenet"
-    content = None
-    if labels is not None and not imagenet:
-        with regular_file(os.fspath(labels), "file of labels", _MAX_LABELS_BYTES) as file:
+def _known(given: Given, row: Hosted | None) -> Known:
+    """What the person and the hosted table say, the file of labels read."""
+    imagenet = given.labels == "imagenet"
+    content, where = None, ""
+    if given.labels is not None and not imagenet:
+        where = repr(os.fspath(given.labels))
+        with regular_file(os.fspath(given.labels), "file of labels", _MAX_LABELS_BYTES) as file:
             content = file.read()
-    where = repr(os.fspath(labels)) if labels else ""
-    return Given(content, where, imagenet, mean, std, preprocess, licence, published=row)
+    licence = given.license or (row.licence if row and row.licence else "")
+    return Known(
+        labels=content,
+        labels_from=where,
+        imagenet=imagenet,
+        mean=given.mean,
+        std=given.std,
+        preprocess=given.preprocess,
+        licence=licence,
+        published=row,
+    )
 
 
-def _with_labels_beside(given: Given, inside: Unpacked) -> Given:
+def _with_labels_beside(known: Known, inside: Unpacked) -> Known:
     where = f"{inside.labels_name!r} of the archive"
-    return replace(given, beside=inside.labels, beside_from=where)
+    also = inside.other_labels
+    return replace(known, beside=inside.labels, beside_from=where, beside_also=also)
 
 
 def _about_row(row: Hosted | None, found: Found) -> tuple[str, ...]:

@@ -13,7 +13,12 @@ from typing import Any
 from .. import _metadata
 from .._metadata import Layout, Metadata, TensorInfo
 from ..bundle import RECORD_FILE, Bundle
-from ..errors import ModelError, ModelUnsupported, ModelWithoutMetadata, UsageError
+from ..errors import (
+    ModelError,
+    ModelUnsupported,
+    ModelWithoutMetadata,
+    UsageError,
+)
 from ..zoo.published import Hosted
 from . import names, probe
 
@@ -23,7 +28,7 @@ _LEVELS = 2.0  # of 255: so much a person's mean and std may be off from the inp
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Known:
     """What is known of a model from outside; None where nobody said anything.
 
     `labels` and the rest above the line are the person's, `imagenet` meaning our own 1000 classes.
@@ -40,6 +45,7 @@ class Given:
     # ───
     beside: bytes | None = None
     beside_from: str = ""
+    beside_also: tuple[str, ...] = ()  # other labels there, of other words: which are right?
     published: Hosted | None = None
 
     def changes_nothing(self) -> bool:
@@ -56,21 +62,24 @@ class Adopted:
     notes: tuple[str, ...]
 
 
-def adopt(graph: bytes, name: str, given: Given, facts: Mapping[str, Any]) -> Adopted:
+def adopt(graph: bytes, name: str, known: Known, facts: Mapping[str, Any]) -> Adopted:
     """A bundle of `graph`, tried on known pictures; `facts` go into the record of a new one.
 
     Raises ModelError for what cannot be run, UsageError for what does not fit the model.
     """
     layout = _metadata.read_layout(graph)
     try:
-        if layout.metadata is not None and given.changes_nothing():
+        if layout.metadata is not None and known.changes_nothing():
             kept = _complete(graph, name)
             if kept is not None:
                 answers = probe.ask(kept)
                 return Adopted(kept, kept.notes + names.check(kept.labels.names, answers))
-        return _made(graph, name, layout, given, facts)
+        return _made(graph, name, layout, known, facts)
     except (ModelError, UsageError) as error:
-        raise _named(error, name) from error.__cause__
+        about = f"model {name!r}"
+        if about in error.message:
+            raise
+        raise error.about(about) from error
 
 
 def _complete(graph: bytes, name: str) -> Bundle | None:
@@ -82,12 +91,12 @@ def _complete(graph: bytes, name: str) -> Bundle | None:
 
 
 def _made(
-    graph: bytes, name: str, layout: Layout, given: Given, facts: Mapping[str, Any]
+    graph: bytes, name: str, layout: Layout, known: Known, facts: Mapping[str, Any]
 ) -> Adopted:
     about = layout.metadata or Metadata()
     old = _old_record(graph, layout)
-    mean, std = _normalisation(layout, about, given)
-    rule, rule_notes = _rule(given, old)
+    mean, std = _normalisation(layout, about, known)
+    rule, rule_notes = _rule(known, old)
     draft = Bundle.create(
         graph,
         name=name,
@@ -97,7 +106,7 @@ def _made(
         std=std,
     )
     answers = probe.ask(draft)
-    fitted = _labels(graph, name, layout, given, answers)
+    fitted = _labels(graph, name, layout, known, answers)
     notes = fitted.notes + names.check(fitted.labels.names, answers) + rule_notes
     bundle = Bundle.create(
         graph,
@@ -109,7 +118,7 @@ def _made(
         facts={**old, **facts, **({"decisions": list(notes)} if notes else {})},
         description=about.description,
         author=about.author,
-        license=given.licence or about.license,
+        license=known.licence or about.license,
     )
     return Adopted(bundle, notes)
 
@@ -132,10 +141,10 @@ def _classes(layout: Layout) -> int:
     return classes
 
 
-def _rule(given: Given, old: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+def _rule(known: Known, old: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """How pictures are cut and resized, with a note if nobody has said it."""
-    published = given.published.preprocess if given.published else None
-    rule = given.preprocess or old.get("preprocess") or published
+    published = known.published.preprocess if known.published else None
+    rule = known.preprocess or old.get("preprocess") or published
     if rule is not None:
         return str(rule), ()
     return _DEFAULT_RULE, (
@@ -144,18 +153,16 @@ def _rule(given: Given, old: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _normalisation(layout: Layout, about: Metadata, given: Given) -> tuple[float, float]:
+def _normalisation(layout: Layout, about: Metadata, known: Known) -> tuple[float, float]:
     """The one mean and std of the input."""
-    if (given.mean is None) != (given.std is None):
-        raise UsageError("only one of mean and std", expected="both --mean and --std, or neither")
     tensor = layout.inputs[0] if layout.inputs else None
     if tensor is not None and tensor.dtype == "uint8":
-        return _quantised(tensor, given)
-    if given.mean is not None and given.std is not None:
-        return given.mean, given.std
+        return _quantised(tensor, known)
+    if known.mean is not None and known.std is not None:
+        return known.mean, known.std
     if len(about.mean) == 1 and len(about.std) == 1:
         return about.mean[0], about.std[0]
-    published = given.published
+    published = known.published
     if published is not None and published.mean is not None and published.std is not None:
         return published.mean, published.std
     if len(about.mean) > 1:
@@ -172,37 +179,37 @@ def _normalisation(layout: Layout, about: Metadata, given: Given) -> tuple[float
     )
 
 
-def _quantised(tensor: TensorInfo, given: Given) -> tuple[float, float]:
+def _quantised(tensor: TensorInfo, known: Known) -> tuple[float, float]:
     """What a uint8 input does to pixels is written in its scale and zero point: pixels go in as is.
 
     Raises UsageError if the person's mean and std say something else.
     """
     scale = tensor.scale or 1.0
     own_mean, own_std = float(tensor.zero_point), 1.0 / scale
-    if given.mean is None or given.std is None:
+    if known.mean is None or known.std is None:
         return own_mean, own_std
     off = max(
-        abs((level - given.mean) / given.std - (level - own_mean) / own_std) * own_std
+        abs((level - known.mean) / known.std - (level - own_mean) / own_std) * own_std
         for level in (0, 255)
     )
     if off > _LEVELS:
         raise UsageError(
-            f"a mean of {given.mean:g} and a std of {given.std:g}, but its uint8 input takes "
+            f"a mean of {known.mean:g} and a std of {known.std:g}, but its uint8 input takes "
             f"pixels as they are, which is a mean of {own_mean:g} and a std of {own_std:g}",
             expected="values that agree with the input's scale and zero point",
             hint="leave out --mean and --std",
         )
-    return given.mean, given.std
+    return known.mean, known.std
 
 
 def _labels(
-    graph: bytes, name: str, layout: Layout, given: Given, answers: probe.Answers
+    graph: bytes, name: str, layout: Layout, known: Known, answers: probe.Answers
 ) -> names.Fitted:
     """The first labels that there are, in the order of this file's first lines."""
     classes = _classes(layout)
-    if given.labels is not None:
-        return names.fit(names.read(given.labels, given.labels_from), classes, answers)
-    if given.imagenet:
+    if known.labels is not None:
+        return names.fit(names.read(known.labels, known.labels_from), classes, answers)
+    if known.imagenet:
         return names.fit_imagenet(classes, answers)
     inside = layout.metadata.labels_file if layout.metadata else None
     if inside is not None:
@@ -212,9 +219,11 @@ def _labels(
         content = _metadata.read_files(graph).get(inside)
         if content is not None:
             return names.fit(names.read(content, "the model"), classes, answers)
-    if given.beside is not None:
-        return names.fit(names.read(given.beside, given.beside_from), classes, answers)
-    if given.published is not None:  # all of that table are of ImageNet
+    if known.beside is not None:
+        if known.beside_also:
+            raise _several_labels(known)
+        return names.fit(names.read(known.beside, known.beside_from), classes, answers)
+    if known.published is not None:  # all of that table are of ImageNet
         return names.fit_imagenet(classes, answers)
     raise ModelWithoutMetadata(
         f"nothing says what its {classes} classes are",
@@ -225,9 +234,10 @@ def _labels(
     )
 
 
-def _named(error: ModelError | UsageError, name: str) -> ModelError | UsageError:
-    """`error` with the model's name before it, if it does not hold it yet."""
-    if f"model {name!r}" in error.message:
-        return error
-    message = f"model {name!r}: {error.message}"
-    return type(error)(message, expected=error.expected, hint=error.hint)
+def _several_labels(known: Known) -> ModelUnsupported:
+    others = ", ".join(map(repr, known.beside_also[:10]))
+    return ModelUnsupported(
+        f"the labels may be those of {known.beside_from}, or of {others}: they differ",
+        expected="one file of labels beside the model",
+        hint="unpack the right one, and name it: --labels FILE",
+    )

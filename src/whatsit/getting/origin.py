@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from .. import zoo
-from ..errors import ModelDamaged, ModelError, ModelNotFound, UsageError
-from ..zoo import archives
-from ..zoo.archives import Unpacked
+from ..errors import ModelDamaged, ModelError, ModelNotFound, ModelUnsupported, UsageError
+from ..wording import utf8
+from . import archives
+from .archives import Unpacked
 
 _SUFFIXES = (".tflite", ".tar.gz", ".tgz", ".zip")
 _ODD = re.compile(r"[^A-Za-z0-9._+-]+")
@@ -47,12 +48,11 @@ def unpacked(found: Found, member: str | None) -> Unpacked:
             return Unpacked("", found.file.read())
         return archives.unpack(found.file, kind, member=member)
     except (ModelError, UsageError) as error:
-        message = f"{found.source!r}: {error.message}"
-        raise type(error)(message, expected=error.expected, hint=error.hint) from error
+        raise error.about(repr(found.source)) from error
 
 
 @contextlib.contextmanager
-def opened(path: str, sha256: str | None, max_bytes: int) -> Iterator[Found]:
+def open_file(path: str, sha256: str | None, max_bytes: int) -> Iterator[Found]:
     """A file of this machine, checked like a download."""
     with regular_file(path, "model file", max_bytes) as file:
         digest = hashlib.sha256()
@@ -64,17 +64,18 @@ def opened(path: str, sha256: str | None, max_bytes: int) -> Iterator[Found]:
                 f"the file {path!r} has the sha256 {digest.hexdigest()}",
                 expected=f"sha256 {sha256}",
             )
-        yield Found(file, os.path.basename(path), digest.hexdigest())
+        yield Found(file, utf8(os.path.basename(path)), digest.hexdigest())
 
 
 @contextlib.contextmanager
 def regular_file(path: str, what: str, max_bytes: int) -> Iterator[IO[bytes]]:
+    """A file to read. Raises UsageError for a folder or a pipe, ModelUnsupported if too large."""
     try:
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode):
             raise UsageError(f"{path!r} is no regular file", expected=f"a {what}")
         if about.st_size > max_bytes:
-            raise UsageError(
+            raise ModelUnsupported(
                 f"the {what} {path!r} is {about.st_size} bytes",
                 expected=f"at most {max_bytes} bytes",
                 hint="--max-size raises the limit" if what == "model file" else "",
@@ -83,7 +84,7 @@ def regular_file(path: str, what: str, max_bytes: int) -> Iterator[IO[bytes]]:
     except FileNotFoundError as error:
         raise ModelNotFound(f"no {what} {path!r}") from error
     except (OSError, ValueError) as error:
-        if isinstance(error, UsageError):
+        if isinstance(error, UsageError):  # which is a ValueError too
             raise
         reason = getattr(error, "strerror", None) or error
         raise ModelDamaged(f"cannot read the {what} {path!r}: {reason}") from error
@@ -92,7 +93,9 @@ def regular_file(path: str, what: str, max_bytes: int) -> Iterator[IO[bytes]]:
 
 
 def check_is_file(text: str) -> None:
-    """Raises UsageError for a word that is neither a file nor a name, with names like it."""
+    """Raises UsageError for a folder, and with names like it for what is no file and no name."""
+    if os.path.isdir(text):
+        raise UsageError(f"{text!r} is a folder", expected="a .tflite, .zip or .tar.gz")
     looks_like_one = os.path.dirname(text) or text.lower().endswith(_LOOKS_LIKE_A_FILE)
     if looks_like_one or os.path.lexists(text):
         return
@@ -108,10 +111,20 @@ def check_is_file(text: str) -> None:
 
 
 def name_of(file_name: str) -> str:
-    """A name for the model in a file: its own, without the ending and odd characters."""
+    """A name for the model in a file: its own, without the ending and odd characters.
+
+    Raises UsageError if nothing is left of it.
+    """
     base = os.path.basename(file_name)
     for suffix in _SUFFIXES:
         if base.lower().endswith(suffix):
             base = base[: -len(suffix)]
             break
-    return _ODD.sub("-", base).strip("-._+")[:100]
+    name = _ODD.sub("-", base).strip("-._+")[:100].rstrip(".")
+    if not name:
+        raise UsageError(
+            f"no name for the model can be made of {file_name!r}",
+            expected="ASCII letters or digits in it",
+            hint="--name NAME gives it one",
+        )
+    return name

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import storage
-from ..errors import ExtraMissing, UsageError, WhatsitError
+from ..errors import ExtraMissing, UsageError
 
 if TYPE_CHECKING:
     from ..benchmark import Benchmark
     from ..choice import Choice
     from ..compare import Comparison
     from ..doctor import Diagnosis
-    from ..evaluate import Evaluation
+    from ..evaluation import Evaluation
 
 _NEEDED = ("jinja2", "matplotlib")
 
@@ -79,34 +78,10 @@ def check(path: str | os.PathLike[str]) -> None:
                 f"a report needs {package}, which is not installed",
                 hint="pip install 'whatsit[report]'",
             )
-    _check_place(Path(name))
+    storage.check_writable(path)
 
 
 def save(html: str, path: str | os.PathLike[str]) -> None:
     """Writes a page, whole or not at all. Raises WhatsitError where that cannot be done."""
     with storage.whole_file(path) as file:
         file.write(html.encode("utf-8", "backslashreplace"))
-
-
-def _check_place(path: Path) -> None:
-    """Tries to write beside `path`: permissions alone do not say whether one may."""
-    folder = path.parent
-    if path.is_dir():
-        raise WhatsitError(
-            f"cannot write a report to {os.fspath(path)!r}", expected="a file, not a folder"
-        )
-    if not folder.is_dir():
-        raise WhatsitError(
-            f"cannot write a report to {os.fspath(path)!r}: no folder {os.fspath(folder)!r}",
-            expected="a folder that is there",
-            hint="make the folder first, or check the spelling",
-        )
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise WhatsitError(
-            f"cannot write a report to {os.fspath(path)!r}: {error.strerror or error}",
-            expected="a folder that can be written to",
-            hint="name a file in a folder of your own",
-        ) from error

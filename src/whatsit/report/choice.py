@@ -44,6 +44,8 @@ def _state(candidate: Candidate, choice: Choice) -> str:
     """What a candidate is, in a word or two."""
     if candidate.name == choice.recommended:
         return "recommended"
+    if candidate.top1 is None:
+        return "of unknown accuracy"
     if candidate.shortfalls:
         return "over a limit"
     if candidate.name in choice.tied:

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..wording import counted, points
 from . import svg, text
 from .page import render
-from .pictures import MOST, Thumbnail, common_folder, thumbnail
+from .pictures import MOST, Thumbnail, common_folder, thumbnail, without
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -40,6 +41,8 @@ def page(comparison: Comparison) -> str:
     lost = [flip for flip in comparison.flips if not flip.won]
     names = comparison.names
     classes = comparison.classes_flipped()
+    failures = (*comparison.first.failures, *comparison.second.failures)
+    root = common_folder([*(f.path for f in comparison.flips), *(f.path for f in failures)])
     return render(
         "comparison.html",
         {
@@ -59,7 +62,8 @@ def page(comparison: Comparison) -> str:
             },
             "classes": classes[:_MOST_CLASSES],
             "class_count": len(classes),
-            "root": common_folder(flip.path for flip in comparison.flips),
+            "root": root,
+            "notes": [without(note, root) for note in comparison.notes],
             "models": [_facts(comparison, place) for place in (0, 1)],
             "machine": text.machine_rows(comparison.second.machine),
         },
@@ -76,7 +80,7 @@ def _flipped(comparison: Comparison, flips: Iterable[Flip]) -> list[Flipped]:
     chosen = sorted(flips, key=lambda flip: (-wrong_score(flip), flip.path))[:_EACH]
     return [
         Flipped(
-            thumbnail(flip.path),
+            thumbnail(flip.path, comparison.second.root),
             one[flip.truth],
             one[flip.first[0]],
             flip.first[1],
@@ -103,7 +107,7 @@ def _chance(comparison: Comparison) -> str:
     else:
         often = "in less than 1 of 10,000 cases"
     return (
-        f"On {text.count(flips, 'picture')} exactly one of the two is right. Were they equally "
+        f"On {counted(flips, 'picture')} exactly one of the two is right. Were they equally "
         f"good, a split as uneven as {more:,} to {fewer:,} would come about by chance {often} "
         "(McNemar's test, exact, two-sided)."
     )
@@ -115,8 +119,12 @@ def _facts(comparison: Comparison, place: int) -> tuple[str, list[tuple[str, str
         ("file", f"{text.megabytes(one.model_bytes)}, sha256 {one.model_sha256}"),
         ("runtime", one.runtime),
         ("preprocessing", one.preprocess),
-        ("data set", f"{one.dataset}, fingerprint {one.fingerprint}"),
-        ("could not be read", text.count(len(one.failures), "file")),
+        (
+            "data set",
+            one.dataset
+            + (f", fingerprint {one.fingerprint}" if one.fingerprint else ", a part of it"),
+        ),
+        ("could not be read", counted(len(one.failures), "file")),
     ]
     return comparison.names[place], [(key, text.shown(value, 300)) for key, value in rows]
 
@@ -127,8 +135,8 @@ def _difference_plot(comparison: Comparison) -> Markup:
     middle = 100 * comparison.difference
     names = [text.shown(name, 60) for name in comparison.names]
     alt = (
-        f"Top-1 of {names[1]} less that of {names[0]}: {text.points(middle / 100)} points, 95 % "
-        f"interval {text.points(low / 100)} to {text.points(high / 100)}."
+        f"Top-1 of {names[1]} less that of {names[0]}: {points(middle / 100)} points, 95 % "
+        f"interval {points(low / 100)} to {points(high / 100)}."
     )
 
     def paint(figure: Figure, narrow: bool) -> None:
@@ -181,7 +189,7 @@ def _counts_plot(comparison: Comparison) -> Markup:
         ("neither", comparison.neither, svg.PANEL),
     ]
     said = ", ".join(f"{name} {count:,}" for name, count, _ in parts)
-    alt = f"Of {text.count(comparison.pictures, 'picture')} right: {said}."
+    alt = f"Of {counted(comparison.pictures, 'picture')} right: {said}."
 
     def paint(figure: Figure, narrow: bool) -> None:
         axes = svg.place(figure, 1, 1, 2, 6)

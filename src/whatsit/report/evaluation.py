@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..wording import counted
 from . import confusion, reliability, text
 from .page import render
 from .pictures import MOST, Thumbnail, common_folder, thumbnail
 
 if TYPE_CHECKING:
+    from ..calibration import Calibration
     from ..evaluation import Answer, ClassScore, Evaluation
 
 _PAIRS = 10  # each with up to three pictures
@@ -18,6 +20,7 @@ _PAIR_PICTURES = 3
 _MISTAKES = MOST - _PAIRS * _PAIR_PICTURES
 _MOST_ROWS = 1000  # of a table: a page of 20,000 classes would be no page
 _MOST_FAILURES = 200
+_OUTSIDE_BY_CHANCE = 1  # of 15 intervals of 95 %
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def page(evaluation: Evaluation) -> str:
             "tops": [(k, evaluation.top(k)) for k in evaluation.ks],
             "speed": evaluation.speed(),
             "calibration": calibration,
+            "calibrated": _calibrated(calibration),
             "reliability": reliability.plot(calibration) if evaluation.answers else None,
             "matrix": confusion.matrix(evaluation) if wrong else None,
             "confusion": confusion.plot(evaluation) if wrong else None,
@@ -69,6 +73,32 @@ def page(evaluation: Evaluation) -> str:
             "measured": _measured(evaluation),
             "machine": text.machine_rows(evaluation.machine),
         },
+    )
+
+
+def _calibrated(calibration: Calibration) -> str:
+    """What the reliability diagram shows, in words, as far as chance lets anyone say it."""
+    low, high = calibration.accuracy.interval
+    outside = sum(
+        not row.accuracy.interval[0] <= row.confidence <= row.accuracy.interval[1]
+        for row in calibration.bins
+        if row.count
+    )
+    by_chance = ""
+    if calibration.confidence > high:
+        verdict = "too sure of itself"
+    elif calibration.confidence < low:
+        verdict = "better than it thinks"
+    elif outside > _OUTSIDE_BY_CHANCE:
+        verdict = "on the whole as sure as it should be, but not at every score"
+    else:
+        verdict = "as sure as it should be, as far as these pictures can tell"
+        by_chance = ", no more than chance may bring about"
+    return (
+        f"Mean score {text.percent(calibration.confidence)}, right "
+        f"{text.percent(calibration.accuracy.value)}: {verdict}. Within the groups below the two "
+        f"lie {text.percent(calibration.error)} apart on average (the expected calibration error)"
+        f"{by_chance}."
     )
 
 
@@ -90,7 +120,7 @@ def _pairs(evaluation: Evaluation, classes: Iterable[ClassScore]) -> list[Pair]:
             names[pair.answer],
             pair.count,
             totals[pair.truth],
-            tuple(map(thumbnail, pair.paths[:_PAIR_PICTURES])),
+            tuple(thumbnail(path, evaluation.root) for path in pair.paths[:_PAIR_PICTURES]),
         )
         for pair in repeated[:_PAIRS]
     ]
@@ -100,7 +130,7 @@ def _mistakes(evaluation: Evaluation, answers: Sequence[Answer]) -> list[Mistake
     names = evaluation.labels.names
     return [
         Mistake(
-            thumbnail(answer.path),
+            thumbnail(answer.path, evaluation.root),
             names[answer.truth],
             names[answer.ranked[0][0]],
             answer.ranked[0][1],
@@ -118,7 +148,7 @@ def _measured(e: Evaluation) -> list[tuple[str, str]]:
         ("runtime", e.runtime),
         ("preprocessing", e.preprocess),
         ("data set", f"{e.dataset}, fingerprint {e.fingerprint}"),
-        ("pictures at a time", f"{e.workers}, {text.count(e.threads, 'thread')} each"),
+        ("pictures at a time", f"{e.workers}, {counted(e.threads, 'thread')} each"),
         ("the whole run", wall),
         ("intervals", "Wilson's, 95 %"),
     ]

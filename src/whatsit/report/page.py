@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import __version__
+from .. import __version__, wording
 from . import pictures, text
 
 if TYPE_CHECKING:
@@ -41,16 +41,17 @@ def _environment() -> Environment:
         "shown": text.shown,
         "percent": text.percent,
         "interval": text.interval,
-        "points": text.points,
+        "points": wording.points,
         "ms": text.ms,
         "moment": text.moment,
-        "pvalue": text.p_value,
+        "pvalue": wording.p_value,
         "rate": text.per_second,
         "spread": text.spread,
         "megabytes": text.megabytes,
-        "counted": text.count,
+        "counted": wording.counted,
         "thousands": "{:,}".format,
         "basename": os.path.basename,
         "below": pictures.below,
+        "without": pictures.without,
     }
     return environment

@@ -31,10 +31,10 @@ class Thumbnail:
     height: int = SIDE
 
 
-def thumbnail(path: str) -> Thumbnail:
-    """The picture at `path`, upright, at most SIDE pixels a side and MOST_BYTES long."""
+def thumbnail(path: str, root: str = "") -> Thumbnail:
+    """The picture at `path` below `root`, upright, at most SIDE a side and MOST_BYTES long."""
     try:
-        image = images.open_image(path, shrink=_shrink)
+        image = images.open_image(os.path.join(root, path), shrink=_shrink)
     except InputError:
         return Thumbnail(path)
     image.thumbnail((SIDE, SIDE))
@@ -53,6 +53,15 @@ def common_folder(paths: Iterable[str]) -> str:
 def below(path: str, root: str) -> str:
     """`path` as seen from `root`, which holds it."""
     return os.path.relpath(path, root) if root else path
+
+
+def without(text: str, root: str) -> str:
+    """A message that does not repeat the folder of the files it names."""
+    if not root:
+        return text
+    for folder in (os.path.join(root, ""), repr(os.path.join(root, ""))[1:-1]):
+        text = text.replace(folder, "")
+    return text
 
 
 def _shrink(height: int, width: int) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..wording import counted
 from . import svg, text
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ..evaluation import Bin, Calibration
+    from ..calibration import Bin, Calibration
 
 
 def plot(calibration: Calibration) -> Markup:
@@ -20,7 +21,7 @@ def plot(calibration: Calibration) -> Markup:
     alt = (
         f"Reliability diagram: expected calibration error {text.percent(calibration.error)}. "
         + " ".join(
-            f"{text.count(row.count, 'picture')} with a mean score of "
+            f"{counted(row.count, 'picture')} with a mean score of "
             f"{text.percent(row.confidence, 0)}: {text.percent(row.accuracy.value, 0)} right."
             for row in filled
         )

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _LARGEST = {False: 26.0, True: 15.0}  # radius of the largest file's circle, by narrow
 _LOGARITHMIC_FROM = 8  # times between the slowest and the fastest
 _MOST_NAMES = 14  # more names than this would hide the points
+_ASIDE = 4  # units between a limit and its words
+_MOST_FAR = 2  # names with a line to their points
+_MOST_STRUCK = 0.34  # of the names, with another line through them
 
 
 def plot(choice: Choice) -> Markup | None:
@@ -61,6 +64,7 @@ class _Scatter:
         self.choice = choice
         self.known = known
         self.narrow = narrow
+        self.blocked: list[spots.Box] = []  # where the words of a limit stand
         self.figure = figure
         self.axes: Axes = svg.place(
             figure, left=46 if narrow else 58, right=10, top=26, bottom=46 if narrow else 50
@@ -72,9 +76,9 @@ class _Scatter:
 
     def paint(self) -> None:
         self._scales()
-        self._limits()
-        lines = self._front()
+        lines = [*self._limits(), *self._front()]
         bars = self._bars()
+        self._name_limit([*bars, *lines])
         self._circles()
         self._names([*bars, *lines])
 
@@ -116,14 +120,16 @@ class _Scatter:
             low, high = min(low, 100 * limits.min_top1), max(high, 100 * limits.min_top1)
         return (left, low), (right, high)
 
-    def _limits(self) -> None:
-        """A line at each limit, and a shade over what lies beyond it."""
+    def _limits(self) -> list[spots.Box]:
+        """A line at each limit, and a shade over what lies beyond it; gives where the lines lie."""
+        lines = []
         limits, axes = self.choice.limits, self.axes
         (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
         dashes = (0, (4, 3))
         if limits.max_latency_ms is not None and left < limits.max_latency_ms < right:
             axes.axvspan(limits.max_latency_ms, right, color=svg.PANEL, linewidth=0, zorder=0.4)
             axes.axvline(limits.max_latency_ms, color=svg.QUIET, linewidth=1.2, linestyle=dashes)
+            lines.append(self._along((limits.max_latency_ms, low), (limits.max_latency_ms, high)))
             axes.annotate(
                 f"at most {limits.max_latency_ms:g} ms",
                 (limits.max_latency_ms, 1),
@@ -136,16 +142,45 @@ class _Scatter:
         if limits.min_top1 is not None and low < 100 * limits.min_top1 < high:
             axes.axhspan(low, 100 * limits.min_top1, color=svg.PANEL, linewidth=0, zorder=0.4)
             axes.axhline(100 * limits.min_top1, color=svg.QUIET, linewidth=1.2, linestyle=dashes)
-            axes.annotate(
-                f"at least {100 * limits.min_top1:g} %",
-                (1, 100 * limits.min_top1),
-                xycoords=("axes fraction", "data"),
-                xytext=(-4, -4),
-                textcoords="offset points",
-                ha="right",
-                va="top",
-                color=svg.QUIET,
-            )
+            lines.append(self._along((left, 100 * limits.min_top1), (right, 100 * limits.min_top1)))
+        return lines
+
+    def _name_limit(self, lines: Sequence[spots.Box]) -> None:
+        """Names the least Top-1 at that end and on that side of its line where most room is."""
+        top1, (low, high) = self.choice.limits.min_top1, self.axes.get_ylim()
+        if top1 is None or not low < 100 * top1 < high:
+            return
+        words, height = f"at least {100 * top1:g} %", 100 * top1
+        width, tall = svg.width_of(self.figure, words, self._size()), 1.25 * self._size()
+        to_units = self.axes.transData.transform
+        middles = [to_units(point) for point in zip(self.x, self.y, strict=True)]
+        circles = [
+            spots.Point(x, y, radius, 0, 0).box
+            for (x, y), radius in zip(middles, self.radii, strict=True)
+        ]
+
+        def place(end: int, above: int) -> spots.Box:
+            edge, line = to_units((self.axes.get_xlim()[end], height))
+            left = edge - _ASIDE - width if end else edge + _ASIDE
+            bottom = line + _ASIDE if above else line - _ASIDE - tall
+            return spots.Box(left, bottom, left + width, bottom + tall)
+
+        def hidden(corner: tuple[int, int]) -> float:
+            box = place(*corner)
+            return 1000 * sum(map(box.overlap, circles)) + sum(map(box.overlap, lines))
+
+        end, above = min(((1, 0), (1, 1), (0, 0), (0, 1)), key=hidden)
+        self.blocked = [place(end, above)]
+        self.axes.annotate(
+            words,
+            (end, height),
+            xycoords=("axes fraction", "data"),
+            xytext=(-_ASIDE if end else _ASIDE, _ASIDE if above else -_ASIDE),
+            textcoords="offset points",
+            ha="right" if end else "left",
+            va="bottom" if above else "top",
+            color=svg.QUIET,
+        )
 
     def _front(self) -> list[spots.Box]:
         """Steps: the best accuracy to be had within each latency; gives where they lie."""
@@ -204,8 +239,7 @@ class _Scatter:
         numbers = [str(1 + self.choice.candidates.index(c)) for c in self.known]
         names = [svg.fitted(self.figure, c.name, 240, self._size()) for c in self.known]
         found = self._spots(names, bars) if len(names) <= _MOST_NAMES else []
-        # On a narrow screen a line from a name to its point is one line too many.
-        if not found or any(spot.crowded or (self.narrow and spot.far) for spot in found):
+        if not found or self._confusing(found, bars):
             names, found = numbers, self._spots(numbers, bars)
         to_data = self.axes.transData.inverted().transform
         for candidate, name, spot, x, y, radius in zip(
@@ -227,6 +261,15 @@ class _Scatter:
                 zorder=5,
             )
 
+    def _confusing(self, found: Sequence[spots.Spot], bars: Sequence[spots.Box]) -> bool:
+        """Whether names hide something, or stand too far off, or too often have a line through."""
+        far = sum(spot.far for spot in found)
+        struck = sum(any(spot.box.overlap(bar) > 0 for bar in bars) for spot in found)
+        # On a narrow screen a line from a name to its point is one line too many.
+        most_far = 0 if self.narrow else _MOST_FAR
+        crowded = any(spot.crowded for spot in found)
+        return crowded or far > most_far or struck > _MOST_STRUCK * len(found)
+
     def _spots(self, names: Sequence[str], bars: Sequence[spots.Box]) -> list[spots.Spot]:
         """A spot for each name; the recommended one and the front choose first."""
         to_units = self.axes.transData.transform
@@ -238,7 +281,7 @@ class _Scatter:
         frame = self.axes.get_window_extent()
         bounds = spots.Box(frame.x0, frame.y0, frame.x1, frame.y1)
         order = sorted(range(len(points)), key=lambda i: self._rank(self.known[i]))
-        found = spots.find([points[i] for i in order], bounds, bars)
+        found = spots.find([points[i] for i in order], bounds, bars, self.blocked)
         return [found[order.index(i)] for i in range(len(points))]
 
     def _rank(self, candidate: Candidate) -> tuple[bool, bool]:

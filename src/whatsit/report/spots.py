@@ -64,8 +64,10 @@ class Spot:
     crowded: bool
 
 
-def find(points: Sequence[Point], bounds: Box, bars: Sequence[Box]) -> list[Spot]:
-    """A spot for the label of each point; `bars` are best left free.
+def find(
+    points: Sequence[Point], bounds: Box, bars: Sequence[Box], blocked: Sequence[Box] = ()
+) -> list[Spot]:
+    """A spot for the label of each point; `bars` are best left free, `blocked` must be.
 
     The first points choose first; then each may move to where the others leave a better place.
     """
@@ -74,7 +76,7 @@ def find(points: Sequence[Point], bounds: Box, bars: Sequence[Box]) -> list[Spot
         for number, point in enumerate(points):
             others = [other for other in points if other is not point]
             labels = [spot.box for n, spot in enumerate(spots) if spot and n != number]
-            taken = labels + [other.box for other in points]
+            taken = [*labels, *blocked, *(other.box for other in points)]
             spots[number] = _best(point, others, taken, bounds, bars)
     return [spot for spot in spots if spot]
 

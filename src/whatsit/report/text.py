@@ -5,62 +5,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .. import wording
 from ..measures import Rate, Spread
 
 _LONGEST = 160  # characters of a name that a page shows: enough to know it by
 NOTHING = "–"
-_SPACE = "\N{NO-BREAK SPACE}"  # between a number and its unit
 
 
 def shown(text: object, longest: int = _LONGEST) -> str:
-    """Foreign text, harmless: no control or direction marks, no half characters, not endless.
-
-    A file name's bytes that are no UTF-8 become \\xff. Of longer text the middle is left out.
-    """
-    characters = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    safe = "".join(
-        c if c.isprintable() or c == _SPACE else c.encode("unicode_escape").decode()
-        for c in characters
-    )
-    if len(safe) <= longest:
-        return safe
-    half = (longest - 1) // 2
-    return f"{safe[:half]}…{safe[-half:]}"
+    """wording.shown, and not endless."""
+    return wording.shown(text, longest)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
     """84.2 % of a share of 0.8415."""
-    return NOTHING if share is None else f"{100 * share:.{digits}f}{_SPACE}%"
+    return NOTHING if share is None else _together(wording.percent(share, digits))
 
 
 def interval(rate: Rate, digits: int = 1) -> str:
     """The bounds of a rate in percent: 81.2 to 86.8."""
-    low, high = rate.interval
-    return f"{100 * low:.{digits}f} to {100 * high:.{digits}f}"
-
-
-def points(share: float) -> str:
-    """A difference of shares in percentage points, signed: +1.5, −0.3."""
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return wording.interval(rate.interval, digits)
 
 
 def ms(value_ms: float | None) -> str:
     """Milliseconds with three figures: 0.62, 4.51, 18.3, 680."""
-    if value_ms is None:
-        return NOTHING
-    size = abs(value_ms)
-    digits = 2 if size < 10 else 1 if size < 100 else 0
-    return f"{value_ms:,.{digits}f}"
+    return NOTHING if value_ms is None else wording.figures(value_ms)
 
 
 def per_second(number: float) -> str:
     """How many a second: 3.4, 274."""
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"
-
-
-def p_value(p: float) -> str:
-    """Two figures: 0.47, 0.0031, under 0.0001."""
-    return "< 0.0001" if p < 0.0001 else f"{p:.2g}"
 
 
 def moment(iso: str) -> str:
@@ -77,17 +51,7 @@ def spread(value: Spread | None) -> str:
 
 def megabytes(size_bytes: float | None) -> str:
     """5.3 MB, of a million bytes each; 47.1 kB of what is small."""
-    if size_bytes is None:
-        return NOTHING
-    if size_bytes < 1e5:
-        return f"{size_bytes / 1e3:.1f}{_SPACE}kB"
-    digits = 1 if size_bytes < 1e8 else 0
-    return f"{size_bytes / 1e6:,.{digits}f}{_SPACE}MB"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """1 picture, 1,200 pictures."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return NOTHING if size_bytes is None else _together(wording.megabytes(size_bytes))
 
 
 def machine_rows(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -104,3 +68,8 @@ def machine_rows(machine: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             rows.append((key, str(value)))
     return [(shown(key).replace("_", " "), shown(text, 400)) for key, text in rows]
+
+
+def _together(text: str) -> str:
+    """A number and its unit, which no line break may part."""
+    return text.replace(" ", wording.NO_BREAK)

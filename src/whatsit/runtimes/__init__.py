@@ -8,10 +8,14 @@ from ..errors import UsageError
 from .base import Graph as Graph
 from .base import Program, Runtime
 
+AUTO = "auto"  # what a person writes where the name of an engine stands
+LITERT = "litert"
+ISOLATED = "isolated"  # LiteRT in a process of its own
+
 # name → "module:class"; the class takes (program, threads)
 RUNTIMES = {
-    "litert": "whatsit.runtimes.litert:LiteRTRuntime",
-    "isolated": "whatsit.runtimes.isolated:IsolatedRuntime",
+    LITERT: "whatsit.runtimes.litert:LiteRTRuntime",
+    ISOLATED: "whatsit.runtimes.isolated:IsolatedRuntime",
     "openvino": "whatsit.runtimes.openvino:OpenVINORuntime",
     "openvino-bf16": "whatsit.runtimes.openvino:BFloat16OpenVINORuntime",
     "fake": "whatsit.runtimes.fake:FakeRuntime",
@@ -20,7 +24,7 @@ RUNTIMES = {
 FOR_TESTS = "fake"  # not offered to people
 
 
-def open_runtime(program: Program, name: str = "litert", *, threads: int = 1) -> Runtime:
+def open_runtime(program: Program, name: str = LITERT, *, threads: int = 1) -> Runtime:
     """The engine `name`, ready to run a bundle or a `Graph`.
 
     Raises UsageError for an unknown name.

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bundle import InputSpec, OutputSpec
+from ..bundle import OutputSpec
 from ..errors import ModelDamaged, RuntimeUnavailable
 
 Array = NDArray[Any]
@@ -63,14 +63,6 @@ class Runtime(Protocol):
     def close(self) -> None:
         """Releases the engine's memory. Calling it again does nothing."""
         ...
-
-
-def input_tensor(spec: InputSpec, pixels: NDArray[np.uint8]) -> Array:
-    """What `run` takes: the pixels (1, h, w, 3) for uint8, (pixels - mean) / std for float32."""
-    if spec.dtype == "uint8":
-        return pixels
-    mean, std = np.array(spec.mean, np.float32), np.array(spec.std, np.float32)
-    return (pixels.astype(np.float32) - mean) / std
 
 
 def flat(name: str, spec: OutputSpec, raw: Array, *, engine: str = LITERT) -> Array:

@@ -214,8 +214,10 @@ def _flips(lesson: Lesson, evaluation: Evaluation) -> tuple[Flip, ...]:
     best = lesson.fit.logits(lesson.held_vectors).argmax(axis=1)
     given = {answer.path: answer.ranked[0][0] for answer in evaluation.answers}
     names = lesson.learned.names
+    dataset = lesson.held.dataset
+    places = [dataset.place(row) for row in dataset.rows]  # as an evaluation names its pictures
     return tuple(
-        Flip(path, names[truth], names[index], names[given[path]])
-        for path, truth, index in zip(lesson.held.paths, lesson.held.classes, best, strict=True)
-        if path in given and given[path] != index
+        Flip(place, names[truth], names[index], names[given[place]])
+        for place, truth, index in zip(places, lesson.held.classes, best, strict=True)
+        if place in given and given[place] != index
     )

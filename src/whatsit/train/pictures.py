@@ -15,8 +15,8 @@ from ..datasets import Dataset
 from ..datasets.tables import NAMES as TABLES
 from ..datasets.truths import SPLITS
 from ..errors import DatasetError, ModelError, WhatsitError
+from ..getting import archives
 from ..labels import Labels
-from ..zoo import archives
 from .report import LeftOut
 
 LEAST_PICTURES = 2  # of a class: with one, nothing can say whether it was learned

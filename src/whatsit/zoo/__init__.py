@@ -1,7 +1,8 @@
 """The models that have a name: those that come with the package, and those that were imported.
 
 The built-in ones are files beside this one, with a catalogue. Imported ones lie in the cache folder
-(`imported`); `published` is a table of more that can be fetched (`download`, `archives`).
+(`imported`); `published` is a table of more that can be fetched. Those two modules are imported
+when they are asked, since a built-in model needs neither.
 """
 
 from __future__ import annotations
@@ -74,10 +75,7 @@ def open_builtin(name: str) -> Bundle:
     """The built-in model `name`. Raises UsageError for an unknown name, ModelDamaged if altered."""
     entry = catalogue().get(name)
     if entry is None:
-        raise UsageError(
-            f"no built-in model {name!r}",
-            expected=f"one of {', '.join(catalogue())}, or a path that ends in .tflite",
-        )
+        raise no_model(name, or_file=True)
     altered = ModelDamaged(
         f"the built-in model {name!r} is not the file that was shipped",
         expected=f"sha256 {entry.sha256}",
@@ -114,15 +112,21 @@ def open_model(name: str) -> Bundle:
         from .imported import open_imported
 
         return open_imported(name)
+    raise no_model(name, or_file=True)
+
+
+def no_model(name: str, *, or_file: bool = False) -> UsageError:
+    """The error of a name that no model has here. `or_file`: a path would do in its place."""
+    others = installed()
+    expected = f"one of {', '.join([*catalogue(), *others])}"
     if name in hosted():
-        raise UsageError(
+        return UsageError(
             f"the model {name!r} has not been fetched",
-            expected=f"one of {', '.join([*catalogue(), *installed()])}",
+            expected=expected,
             hint=f"`whatsit models get {name}` downloads it",
         )
-    if others := installed():
-        raise UsageError(
-            f"no built-in or imported model {name!r}",
-            expected=f"one of {', '.join([*catalogue(), *others])}, or a path that ends in .tflite",
-        )
-    return open_builtin(name)  # which says what there is
+    return UsageError(
+        f"no built-in {'or imported ' if others else ''}model {name!r}",
+        expected=expected + (", or a path that ends in .tflite" if or_file else ""),
+        hint="" if or_file else "`whatsit models` lists them",
+    )

@@ -11,15 +11,19 @@ import contextlib
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from .. import storage
 from ..bundle import Bundle
-from ..errors import ModelDamaged, ModelNotFound, UsageError, WhatsitError
-from . import locks
+from ..errors import ModelDamaged, ModelError, ModelNotFound, UsageError, WhatsitError
+from . import locks, no_model
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_OF_WINDOWS = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+_CACHE_HINT = "is the folder yours, and the disk not full? WHATSIT_CACHE names another folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Receipt:
     """What was imported: the bytes of the model, and what they were made from.
 
     `source` is an address without its query, or the name of a file; `source_sha256` is of what was
-    fetched there, `member` the file inside it if it was an archive.
+    fetched there, `member` the file inside it if it was an archive, `given` what the person said of
+    the model: the same command is known by it.
     """
 
     sha256: str
@@ -36,6 +41,7 @@ class Receipt:
     source_sha256: str = ""
     member: str = ""
     notes: tuple[str, ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 def folder() -> Path:
@@ -56,18 +62,45 @@ def installed() -> dict[str, Path]:
 
 def check_name(name: str) -> None:
     """Raises UsageError for a name that no file can have, or that would be taken for a path."""
-    if not _NAME.fullmatch(name) or name.endswith(".tflite"):
+    if _OF_WINDOWS.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a model: on Windows it is that of a device",
+            expected="a name that every system takes",
+            hint="--name gives it another name",
+        )
+    if not _NAME.fullmatch(name) or name.endswith((".tflite", ".")):
         raise UsageError(
             f"{name!r} cannot be the name of a model",
-            expected="letters, digits, dots, dashes and underscores, a letter or digit first",
+            expected="1 to 100 of the letters a to z and A to Z, digits and . _ + -, a letter or "
+            "digit first, no dot last",
             hint="--name gives it another name",
+        )
+
+
+def check_case(name: str) -> None:
+    """Raises UsageError if another model has this name but for its case.
+
+    Some systems would take the two for one file.
+    """
+    twins = [other for other in installed() if other != name and other.lower() == name.lower()]
+    if twins:
+        raise UsageError(
+            f"there is already an imported model {twins[0]!r}, and {name!r} differs only in case",
+            expected="a name that is free",
+            hint="--name gives the new one another name",
         )
 
 
 def open_imported(name: str) -> Bundle:
     """The imported model `name`. Raises ModelNotFound, or ModelDamaged if it was altered."""
     known = receipts(name)
-    bundle = Bundle.read(path_of(name))
+    try:
+        bundle = Bundle.read(path_of(name))
+    except ModelNotFound:
+        raise
+    except ModelError as error:
+        check(name)  # of what was altered since, this alone is to be said
+        raise error
     if known and bundle.sha256 not in {receipt.sha256 for receipt in known}:
         raise _altered(name, known)
     return bundle
@@ -82,11 +115,17 @@ def receipt(name: str) -> Receipt | None:
     return next((receipt for receipt in known if receipt.sha256 == here), None)
 
 
+def came_from(name: str, url: str, sha256: str | None) -> bool:
+    """Whether the imported model `name` is what `url` gives: by its address, or by its sha256."""
+    known = receipt(name)
+    return known is not None and (known.source == url or known.source_sha256 == sha256)
+
+
 def receipts(name: str) -> list[Receipt]:
     """What the receipt of `name` lists; empty if there is none, or none that can be read."""
     try:
         rows = json.loads(_receipt_path(name).read_text(encoding="utf-8"))["imports"]
-        known = {field.name for field in fields(Receipt)}
+        known = {part.name for part in fields(Receipt)}
         return [
             Receipt(**{k: v for k, v in row.items() if k in known} | {"notes": tuple(row["notes"])})
             for row in rows
@@ -96,10 +135,9 @@ def receipts(name: str) -> list[Receipt]:
 
 
 def check(name: str) -> None:
-    """Raises ModelNotFound or ModelDamaged unless the file is the very one that was imported."""
-    path = path_of(name)
-    if not path.is_file():
-        raise ModelNotFound(f"no imported model {name!r}")
+    """Raises UsageError for no model, ModelDamaged for another than the one that was imported."""
+    if name not in installed():
+        raise no_model(name)
     known = receipts(name)
     if not known:
         raise ModelDamaged(
@@ -107,7 +145,7 @@ def check(name: str) -> None:
             expected=f"a receipt {_receipt_path(name).name!r} beside it",
             hint="`whatsit models get` it again",
         )
-    if _sha256(path) not in {receipt.sha256 for receipt in known}:
+    if _sha256(path_of(name)) not in {receipt.sha256 for receipt in known}:
         raise _altered(name, known)
 
 
@@ -117,44 +155,49 @@ def install(name: str, data: bytes, new: Receipt, *, force: bool) -> bool:
     Raises UsageError if another model has the name and `force` is not given.
     """
     path = path_of(name)
-    try:
+    with _cache_errors(path):
         folder().mkdir(parents=True, exist_ok=True)
-        with locks.locked(folder() / ".lock"):
+        with _locked():
+            check_case(name)
             there = path.exists()
             if there and _sha256(path) == new.sha256 and receipts(name):
+                if force:  # the same bytes, but perhaps of another source or by other options
+                    _write_receipts(name, [new])
                 return False
             if there and not force:
-                raise taken(name)
+                raise name_taken(name)
             _sweep()
             old = receipts(name) if there else []
-            _write_receipts(name, [new, *old])
-            with storage.whole_file(path) as file:
-                file.write(data)
+            try:
+                _write_receipts(name, [new, *old])
+                _write(path, data)
+            except WhatsitError:
+                _take_back_receipt(name, old)
+                raise
             if old:
                 _write_receipts(name, [new])
-    except OSError as error:
-        raise cannot_keep(path, error) from error
     return True
 
 
 def remove(name: str) -> int:
-    """Deletes an imported model and returns its size in bytes. Raises ModelNotFound."""
+    """Deletes an imported model and returns its size in bytes. Raises UsageError if none is."""
     path = path_of(name)
+    if name not in installed():  # before the lock, which would need the folder
+        raise no_model(name)
     try:
-        size_bytes = path.stat().st_size
-        path.unlink()
-        with contextlib.suppress(FileNotFoundError):
-            _receipt_path(name).unlink()
+        with _locked():
+            size_bytes = path.stat().st_size
+            path.unlink()
+            _receipt_path(name).unlink(missing_ok=True)
+            _sweep()
     except FileNotFoundError as error:
-        raise ModelNotFound(
-            f"no imported model {name!r}", hint="`whatsit models` lists them"
-        ) from error
+        raise no_model(name) from error
     except OSError as error:
         raise WhatsitError(f"cannot remove {str(path)!r}: {error.strerror or error}") from error
     return size_bytes
 
 
-def taken(name: str) -> UsageError:
+def name_taken(name: str) -> UsageError:
     """The error of a name that another imported model has."""
     return UsageError(
         f"there is already an imported model {name!r}",
@@ -163,26 +206,43 @@ def taken(name: str) -> UsageError:
     )
 
 
-def cannot_keep(path: Path, error: OSError) -> WhatsitError:
-    """The error of a cache folder that cannot be written."""
-    return WhatsitError(
-        f"cannot write {str(path)!r}: {error.strerror or error}",
-        hint="is the folder yours, and the disk not full? WHATSIT_CACHE names another folder",
-    )
+def _locked() -> contextlib.AbstractContextManager[None]:
+    """Nobody else installs or removes meanwhile."""
+    return locks.locked(folder() / ".lock")
+
+
+@contextlib.contextmanager
+def _cache_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WhatsitError(
+            f"cannot write {str(path)!r}: {error.strerror or error}", hint=_CACHE_HINT
+        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file of the cache whole, and says where else the cache could be if it cannot."""
+    try:
+        with storage.whole_file(path) as file:
+            file.write(data)
+    except WhatsitError as error:
+        raise WhatsitError(error.message, hint=_CACHE_HINT) from error
 
 
 def _altered(name: str, known: list[Receipt]) -> ModelDamaged:
+    origin = f" from {known[0].source}" if known[0].source else ""
     return ModelDamaged(
         f"the model {name!r} is not the file that was imported",
         expected=f"sha256 {known[0].sha256}",
-        hint=f"`whatsit models get {known[0].source or 'SOURCE'} --name {name} --force` "
-        "imports it again",
+        hint=f"import it again{origin}, with the same options and --force",
     )
 
 
 def _sweep() -> None:
     """Deletes what a killed process did not finish; whoever holds the lock is alone here."""
-    for file in folder().glob(".*.partial"):
+    alone = (file for file in folder().glob("*.json") if not path_of(file.stem).exists())
+    for file in (*folder().glob(".*.partial"), *alone):
         with contextlib.suppress(OSError):
             file.unlink()
 
@@ -193,8 +253,17 @@ def _receipt_path(name: str) -> Path:
 
 def _write_receipts(name: str, known: list[Receipt]) -> None:
     rows = [asdict(receipt) for receipt in known]
-    with storage.whole_file(_receipt_path(name)) as file:
-        file.write((json.dumps({"format": 1, "imports": rows}, indent=1) + "\n").encode())
+    content = json.dumps({"format": 1, "imports": rows}, indent=1) + "\n"
+    _write(_receipt_path(name), content.encode())
+
+
+def _take_back_receipt(name: str, old: list[Receipt]) -> None:
+    """Undoes what announced a model that could not be written, as far as the disk lets us."""
+    with contextlib.suppress(OSError, WhatsitError):
+        if old:
+            _write_receipts(name, old)
+        else:
+            _receipt_path(name).unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

@@ -29,8 +29,8 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
 
 
-def taken(file: IO[bytes]) -> bool:
-    """Whether the lock on `file` could be had at once; closing the file gives it back."""
+def try_lock(file: IO[bytes]) -> bool:
+    """Locks `file` if nobody else has, and says whether it did; closing the file unlocks it."""
     try:
         _lock(file, wait=False)
     except OSError:

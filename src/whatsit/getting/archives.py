@@ -19,13 +19,14 @@ from dataclasses import dataclass, field
 from typing import IO, Literal, cast
 
 from ..errors import ModelDamaged, ModelUnsupported, UsageError
+from ..wording import utf8
 
 _MAX_MEMBERS = 10_000
 _MAX_UNPACKED_BYTES = 4_000_000_000
 _MAX_RATIO = 100  # of what is beyond the first _FREE_BYTES; weights hardly shrink at all
 _FREE_BYTES = 16 << 20
 _MAX_MODEL_BYTES = 1 << 30
-_MAX_LABELS_BYTES = 16 << 20
+_MAX_LABELS_BYTES = 16 << 20  # of all files of labels together, since each is kept
 _MAX_NAMES_BYTES = 1 << 17  # a tar may carry a name of any length before its member
 _DRIVE = re.compile(r"[A-Za-z]:")
 _LABELS = re.compile(r"label|synset_words|classes", re.IGNORECASE)
@@ -53,12 +54,16 @@ Kind = Literal["model", "zip", "tgz"]
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A model and the file of labels that lay with it, if there was one."""
+    """A model and the file of labels that lay with it, if there was one.
+
+    `other_labels` lay as near and say something else, so that nobody can know which are right.
+    """
 
     model_name: str
     model: bytes
     labels_name: str = ""
     labels: bytes | None = None
+    other_labels: tuple[str, ...] = ()
 
 
 @dataclass
@@ -76,7 +81,7 @@ def kind_of(head: bytes) -> Kind | None:
     """What a file is by its first eight bytes, whatever its name says."""
     if head[4:8] == b"TFL3":
         return "model"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second is of an empty one
         return "zip"
     return "tgz" if head.startswith(b"\x1f\x8b") else None
 
@@ -87,6 +92,7 @@ def unpack(file: IO[bytes], kind: Kind, *, member: str | None = None) -> Unpacke
     Raises ModelDamaged for an archive that is broken or dangerous, ModelUnsupported for one that
     holds no model or several, UsageError for a `member` that is not there.
     """
+    member = None if member is None else utf8(member).removeprefix("./")
     find = _Find(member)
     for name, size_bytes, content in members(file, kind):
         try:
@@ -104,9 +110,9 @@ def unpack(file: IO[bytes], kind: Kind, *, member: str | None = None) -> Unpacke
             expected="exactly one",
             hint="--member NAME chooses one",
         )
-    labels_name = _choose_labels(find.labels, find.models[0])
+    labels_name, others = _choose_labels(find.labels, find.models[0])
     labels = find.labels.get(labels_name)
-    return Unpacked(find.models[0], find.model, labels_name, labels)
+    return Unpacked(find.models[0], find.model, labels_name, labels, others)
 
 
 def members(
@@ -127,7 +133,7 @@ def members(
 
 def _look_at(find: _Find, name: str, size_bytes: int, content: IO[bytes]) -> None:
     _check_name(name)
-    name = name.removeprefix("./")
+    name = utf8(name).removeprefix("./")
     if name in find.names:
         raise _dangerous(f"it holds {name!r} twice")
     find.names.add(name)
@@ -142,6 +148,9 @@ def _look_at(find: _Find, name: str, size_bytes: int, content: IO[bytes]) -> Non
         if len(find.models) == 1:
             find.model = _content(name, size_bytes, content, _MAX_MODEL_BYTES)
     elif suffix in _LABELS_SUFFIXES and _LABELS.search(base):
+        kept_bytes = sum(map(len, find.labels.values()))
+        if kept_bytes + size_bytes > _MAX_LABELS_BYTES:
+            raise _dangerous("its labels are too large", f"at most {_MAX_LABELS_BYTES} bytes")
         find.labels[name] = _content(name, size_bytes, content, _MAX_LABELS_BYTES)
 
 
@@ -154,19 +163,19 @@ def _content(name: str, size_bytes: int, content: IO[bytes], most_bytes: int) ->
     return data
 
 
-def _choose_labels(found: dict[str, bytes], model_name: str) -> str:
-    """The labels nearest to the model, or no name if there are none."""
+def _choose_labels(found: dict[str, bytes], model_name: str) -> tuple[str, tuple[str, ...]]:
+    """The labels nearest to the model, or no name, and others that may be meant as well."""
     folder = model_name.rpartition("/")[0]
     near = [name for name in found if name.rpartition("/")[0] == folder] or list(found)
+    if not near:
+        return "", ()
     plain = [name for name in near if name.rpartition("/")[2] == "labels.txt"]
-    names = plain or near
-    if len({found[name] for name in names}) > 1:
-        raise ModelUnsupported(
-            f"the archive holds several files of labels: {', '.join(names[:10])}",
-            expected="one",
-            hint="unpack it and name the right one: --labels FILE",
-        )
-    return names[0] if names else ""
+    chosen = (plain or near)[0]
+    lines = {name: [line.strip() for line in found[name].strip().splitlines()] for name in near}
+    others = (name for name in near if lines[name] != lines[chosen])
+    if plain[:1] == [chosen]:  # by its name it is meant, unless another fits as well
+        others = (n for n in others if n in plain or len(lines[n]) == len(lines[chosen]))
+    return chosen, tuple(others)
 
 
 def _check_name(name: str) -> None:
@@ -289,8 +298,10 @@ def _dangerous(reason: str, expected: str = "") -> ModelDamaged:
     )
 
 
-def _broken(reason: object) -> ModelDamaged:
+def _broken(reason: str | Exception) -> ModelDamaged:
+    # What these say is of the archive; others speak of Python.
+    known = isinstance(reason, (str, zipfile.BadZipFile, tarfile.TarError))
     return ModelDamaged(
-        f"the archive cannot be read: {str(reason) or type(reason).__name__}",
+        f"the archive cannot be read: {(known and str(reason)) or 'its content does not unpack'}",
         hint="it is damaged or cut short",
     )

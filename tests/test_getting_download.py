@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
+import http.client
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,16 +22,20 @@ import web_server
 from web_server import Reply, Server
 
 from whatsit import DownloadFailed, UsageError, storage
-from whatsit.zoo import download, partial, web
+from whatsit.getting import download, partial, web
 
 CONTENT = os.urandom(300_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 TAG = {"ETag": '"one"'}
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(download, "_PAUSES_S", (0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
     with web_server.running() as server:
         yield server
 
@@ -190,7 +198,7 @@ def test_a_refusal(status: int, asked: int, message: str, hint: str, server: Ser
     assert error.message == message.format(url=url)
     assert hint in error.hint
     assert len(server.asked) == asked
-    assert left_behind() in ([], [".partial"])
+    assert left_behind() == []
 
 
 def test_an_answer_in_chunks_has_no_length(server: Server) -> None:
@@ -232,6 +240,110 @@ def test_a_web_page_is_no_model(page: bytes, server: Server) -> None:
     error = failure(server.put("/model", Reply(page, headers={"Content-Type": "text/html"})))
     assert "gave a web page (text/html), not a model" in error.message
     assert "login" in error.hint
+    assert left_behind() == []
+
+
+# ── what a failure costs ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def half(server: Server) -> str:
+    """An address of which 200 000 bytes have been fetched."""
+    url = server.put("/half", Reply(CONTENT, headers=TAG, cut_after=50_000))
+    failure(url)
+    return url
+
+
+def goes_on(server: Server, url: str) -> bool:
+    server.put("/half", Reply(CONTENT, headers=TAG))
+    assert fetch(url) == CONTENT
+    return server.ranges()[-1] == "bytes=200000-"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        *(Reply(status=status) for status in (400, 401, 403, 404, 410, 500)),
+        Reply(b"<html>Sign in to this network", headers={"Content-Type": "text/html"}),
+        Reply(status=302, headers={"Location": "http://example.org/"}),
+        Reply(status=302, headers={"Location": "/half"}),
+    ],
+    ids=lambda reply: f"{reply.status}{reply.headers.get('Location', '')}",
+)
+def test_an_answer_that_says_nothing_of_the_file_costs_nothing(
+    reply: Reply, half: str, server: Server
+) -> None:
+    server.put("/half", reply)
+    failure(half)
+    assert left_behind() == [".json", ".partial"]
+    assert goes_on(server, half)
+
+
+EXPIRED = ssl.SSLCertVerificationError("certificate verify failed")
+EXPIRED.verify_message = "certificate has expired"  # as OpenSSL puts it
+
+AWAY = [
+    (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), 4, "no machine is known by the name"),
+    (socket.gaierror(socket.EAI_NONAME, "Name not known"), 4, "no machine is known by the name"),
+    (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), 4, "refuses the connection"),
+    (OSError(errno.ENETUNREACH, "Network is unreachable"), 4, "Network is unreachable"),
+    (OSError(errno.EHOSTUNREACH, "No route to host"), 4, "No route to host"),
+    (EXPIRED, 1, "cannot be trusted: certificate has expired"),
+    (OSError("Tunnel connection failed: 407"), 1, "Tunnel connection failed"),
+]
+
+
+@pytest.mark.parametrize(("reason", "tries", "message"), AWAY, ids=lambda part: str(part)[:24])
+def test_a_network_that_goes_away_costs_nothing(
+    reason: OSError,
+    tries: int,
+    message: str,
+    half: str,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+
+    def away(url: str, headers: dict[str, str]) -> None:
+        asked.append(url)
+        raise urllib.error.URLError(reason)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(web, "_open", away)
+        assert message in failure(half).message
+    assert len(asked) == tries
+    assert goes_on(server, half)
+
+
+def test_a_network_that_comes_back_is_used(
+    half: str, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("/half", Reply(CONTENT, headers=TAG))
+    reasons = [reason for reason, tries, _ in AWAY if tries > 1][:3]
+    open_ = web._open
+
+    def away(url: str, headers: dict[str, str]) -> http.client.HTTPResponse:
+        if reasons:
+            raise urllib.error.URLError(reasons.pop())
+        return open_(url, headers)
+
+    monkeypatch.setattr(web, "_open", away)
+    assert fetch(half) == CONTENT
+    assert server.ranges()[-1] == "bytes=200000-"
+
+
+@pytest.mark.parametrize(
+    ("reply", "options"),
+    [
+        (Reply(CONTENT[::-1], ranges=False), {"sha256": SHA256}),
+        (Reply(CONTENT, chunked=True, ranges=False), {"max_bytes": 250_000}),
+    ],
+)
+def test_what_is_proven_wrong_is_not_kept(
+    reply: Reply, options: dict[str, object], half: str, server: Server
+) -> None:
+    server.put("/half", reply)
+    failure(half, **options)
     assert left_behind() == []
 
 
@@ -334,6 +446,7 @@ def test_nobody_listens() -> None:
 
 def test_a_name_that_nobody_has() -> None:
     error = failure("https://no-such-machine.invalid/model")
+    assert left_behind() == []
     assert error.message == "no machine is known by the name 'no-such-machine.invalid'"
     assert "network" in error.hint
 
@@ -359,6 +472,72 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
         thread.join()
     assert error.message.startswith("the certificate of localhost cannot be trusted: self")
     assert "clock" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "tries", "message"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", 4, "0 of 9 bytes came"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nx", 4, "ended before"),
+        (b"what?\r\n\r\n", 4, "what answers there does not speak http"),
+    ],
+)
+def test_a_server_that_speaks_nonsense(answer: bytes, tries: int, message: str) -> None:
+    with raw_server(answer) as (port, asked):
+        error = failure(f"http://127.0.0.1:{port}/model")
+    assert message in error.message
+    assert "again" in error.hint
+    assert "goes on" not in error.hint
+    assert len(asked) == tries
+    assert left_behind() == []
+
+
+def test_https_where_only_http_is_spoken() -> None:
+    with raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as (port, asked):
+        error = failure(f"https://127.0.0.1:{port}/model")
+    assert error.message.startswith("no https with 127.0.0.1: ")
+    assert "_" not in error.message
+    assert "plain http" in error.hint
+    assert len(asked) == 1
+    assert left_behind() == []
+
+
+@contextlib.contextmanager
+def raw_server(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A port that gives everybody the same bytes, and what it was told."""
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                connection.settimeout(20)
+                asked.append(connection.recv(65536))
+                if not asked[-1]:
+                    return
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = listening.getsockname()[1]
+        try:
+            yield port, asked
+        finally:
+            told = len(asked)
+            socket.create_connection(("127.0.0.1", port)).close()
+            thread.join()
+            del asked[told:]
+
+
+def test_what_was_compressed_on_its_way_is_refused(server: Server) -> None:
+    packed = Reply(CONTENT, headers={"Content-Encoding": "gzip"})
+    error = failure(server.put("/model.tflite", packed))
+    assert "compressed as 'gzip', though it was asked for the file as it is" in error.message
+    assert server.asked[0][1]["Accept-Encoding"] == "identity"
+    assert left_behind() == []
+    assert fetch(server.put("/model.tgz", packed)) == CONTENT  # as servers say of what lies there
+    assert fetch(server.put("/model.tflite", packed), sha256=SHA256) == CONTENT
 
 
 def test_a_full_disk_is_said(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

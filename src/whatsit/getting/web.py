@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.client
 import ipaddress
+import re
 import urllib.error
 import urllib.request
 from typing import Any
@@ -17,6 +18,8 @@ TIMEOUT_S = 30.0  # without a single byte
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _KEPT = "%/:=&?~#+!$,;'@()*[]"  # what has a meaning in an address, or is already quoted
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")  # as Python keeps an argument's bytes that are no UTF-8
 _UNSAFE_HINT = "--sha256 HEX pins the content, and then plain http will do"
 
 
@@ -48,11 +51,19 @@ def open_address(url: str, headers: dict[str, str], *, pinned: bool) -> http.cli
             if error.code not in _REDIRECTS or not target:
                 raise
             error.close()
-            url = urljoin(url, target)
+            url = _joined(url, target)
     raise DownloadFailed(
         f"redirected more than {_MAX_REDIRECTS} times, the last time to {shown(url)}",
         hint="the address leads in a circle, or wants a browser",
     )
+
+
+def _joined(url: str, target: str) -> str:
+    """Where a redirect leads. Raises DownloadFailed for what is no address."""
+    try:
+        return urljoin(url, target)
+    except ValueError as error:
+        raise DownloadFailed(f"not redirected to {shown(target)}: {error}") from error
 
 
 def validator(response: http.client.HTTPResponse) -> str | None:
@@ -70,7 +81,7 @@ def shown(url: str) -> str:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
     except ValueError:
-        return url.partition("?")[0]
+        return url.rpartition("@")[2].partition("?")[0]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
@@ -86,6 +97,10 @@ def file_name(url: str) -> str:
 
 def _objection(url: str, *, pinned: bool, secure: bool) -> str:
     """Why `url` must not be fetched, or nothing. `secure`: an https address led there."""
+    if _NO_TEXT.search(url):
+        return "it holds bytes that are no UTF-8"
+    if _CONTROL.search(url) or url != url.strip():
+        return "it holds a line break, a control character or a blank at an end"
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -93,7 +108,7 @@ def _objection(url: str, *, pinned: bool, secure: bool) -> str:
         return str(error)
     if parts.scheme not in ("http", "https"):
         return f"{parts.scheme or 'no'} is not a way to fetch a model"
-    if not host:
+    if not host or " " in host:
         return "it names no server"
     if parts.username is not None:
         return "it holds a name or a password"
@@ -114,8 +129,12 @@ def _is_loopback(host: str) -> bool:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Leaves redirects to us, who look at where they lead."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def http_error_302(self, *_: Any) -> None:
         return None
+
+    # mypy compares with a type stub in which each of them names its arguments.
+    http_error_301 = http_error_303 = http_error_302  # type: ignore[assignment]
+    http_error_307 = http_error_308 = http_error_302  # type: ignore[assignment]
 
 
 @functools.cache

@@ -17,8 +17,8 @@ import make_models
 import pytest
 
 from whatsit import ModelDamaged, ModelUnsupported, UsageError, WhatsitError
-from whatsit.zoo import archives
-from whatsit.zoo.archives import Unpacked
+from whatsit.getting import archives
+from whatsit.getting.archives import Unpacked
 
 MODEL = make_models.edges()
 LABELS = b"a\nb\n"
@@ -90,8 +90,13 @@ def test_labels_go_by_many_names(name: str, make: Make) -> None:
 def test_of_several_labels_the_nearest_are_taken(make: Make) -> None:
     files = {"labels.txt": b"x", "m/net.tflite": MODEL, "m/labels.txt": LABELS}
     assert unpack(make(files)).labels_name == "m/labels.txt"
-    files["m/labels_de.txt"] = b"c\nd"
+    assert unpack(make(files)).other_labels == ()
+    files["m/labels_long.txt"] = b"c\nd\ne"
+    files["m/labels_same.txt"] = b"a\r\nb\r\n\r\n"
     assert unpack(make(files)).labels_name == "m/labels.txt"
+    assert unpack(make(files)).other_labels == ()
+    files["m/labels_de.txt"] = b"c\nd"
+    assert unpack(make(files)).other_labels == ("m/labels_de.txt",)
     same = {"net.tflite": MODEL, "labels_a.txt": LABELS, "labels_b.txt": LABELS}
     assert unpack(make(same)).labels == LABELS
 
@@ -99,12 +104,8 @@ def test_of_several_labels_the_nearest_are_taken(make: Make) -> None:
 @BOTH
 def test_labels_that_cannot_be_told_apart(make: Make) -> None:
     files = {"net.tflite": MODEL, "labels_de.txt": b"c", "labels_en.txt": b"d"}
-    error = refusal(make(files))
-    assert isinstance(error, ModelUnsupported)
-    assert error.message == (
-        "the archive holds several files of labels: labels_de.txt, labels_en.txt"
-    )
-    assert "--labels" in error.hint
+    found = unpack(make(files))
+    assert (found.labels_name, found.other_labels) == ("labels_de.txt", ("labels_en.txt",))
 
 
 @BOTH
@@ -135,9 +136,29 @@ def test_a_member_that_is_not_there(make: Make) -> None:
 @BOTH
 @pytest.mark.parametrize("files", [{}, {"a.pb": b"x"}, {"inner.zip": make_zip({"a.tflite": b"x"})}])
 def test_no_model(files: Files, make: Make) -> None:
-    error = refusal(make(files)) if files or make is make_tar else refusal(make({"x": b""}))
+    error = refusal(make(files))
     assert isinstance(error, ModelUnsupported)
     assert error.message == "the archive holds no .tflite"
+
+
+@BOTH
+def test_a_member_by_the_name_that_the_archive_writes(make: Make) -> None:
+    data = make({"./a.tflite": MODEL, "./b.tflite": MODEL + b"b"})
+    assert unpack(data, "./b.tflite").model_name == unpack(data, "b.tflite").model_name
+
+
+def test_names_that_are_no_utf8() -> None:
+    data = make_tar({"m\udcff\udcfe.tflite": MODEL, "other.tflite": MODEL})
+    assert unpack(data, "m\udcff\udcfe.tflite").model_name == "m\\xff\\xfe.tflite"
+    assert "m\\xff\\xfe.tflite" in refusal(data).message
+
+
+@pytest.mark.parametrize("cut", [1, 30, 60])
+def test_messages_speak_of_the_archive(cut: int) -> None:
+    data = make_tar({"net.tflite": random.Random(4).randbytes(5000)})
+    message = refusal(data[:-cut]).message
+    assert "unpack" in message or "end of data" in message
+    assert not any(word in message for word in ("buffer", "marker", "decompress"))
 
 
 # ── dangerous ones ───────────────────────────────────────────────────────────────────────────
@@ -218,6 +239,18 @@ def test_a_model_too_large(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "_MAX_MODEL_BYTES", len(MODEL) - 1)
     error = refusal(make({"net.tflite": MODEL}))
     assert f"its 'net.tflite' is {len(MODEL)} bytes" in error.message
+
+
+@BOTH
+def test_labels_too_large_together(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is kept until it is known which one belongs to the model."""
+    monkeypatch.setattr(archives, "_MAX_LABELS_BYTES", 3 * len(LABELS))
+    files = {"net.tflite": MODEL} | {f"{number}/labels.txt": LABELS for number in range(3)}
+    assert unpack(make(files)).labels == LABELS
+    error = refusal(make(files | {"one/more/labels.txt": b"a"}))
+    assert isinstance(error, ModelDamaged)
+    assert error.message == "the archive is not safe to unpack: its labels are too large"
+    assert error.expected == f"at most {3 * len(LABELS)} bytes"
 
 
 def test_a_tar_with_an_endless_name() -> None:
@@ -327,7 +360,7 @@ def test_a_gzip_that_is_no_tar() -> None:
         (b"\x1f\x8b\x08.....", "tgz"),
         (b"", None),
         (b"<html>..", None),
-        (b"PK\x05\x06....", None),
+        (b"PK\x05\x06....", "zip"),
     ],
 )
 def test_kinds_go_by_content(head: bytes, kind: str | None) -> None:

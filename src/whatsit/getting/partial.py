@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from .. import storage
 from ..errors import DownloadFailed, WhatsitError
-from . import locks
+from ..zoo import locks
 
 _MAX_AGE_S = 30 * 86400  # of what was never resumed
 
@@ -79,7 +79,7 @@ class Partial:
 
 
 @contextlib.contextmanager
-def opened(url: str) -> Iterator[Partial]:
+def open_partial(url: str) -> Iterator[Partial]:
     """The unfinished download of `url`, or an empty one.
 
     If another process is at it, both fetch for themselves, and the second keeps nothing.
@@ -91,8 +91,13 @@ def opened(url: str) -> Iterator[Partial]:
         _forget_old(folder)
         file = open(path, "a+b", buffering=0)  # noqa: SIM115
     with file:
-        if locks.taken(file):
-            yield Partial(file, path)
+        if locks.try_lock(file):
+            partial = Partial(file, path)
+            try:
+                yield partial
+            finally:
+                if partial.size() == 0:
+                    partial.discard()
             return
     with _disk_errors():
         private = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
