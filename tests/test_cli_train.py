@@ -229,3 +229,10 @@ def test_flowers(whatsit: Program, tmp_path: Path) -> None:
     run = whatsit("evaluate", output, tmp_path / "val", "--json")
     assert json.loads(run.out)["accuracy"]["top1"]["hits"] == value["accuracy"]["hits"]
     assert value["parent"] == zoo.DEFAULT
+
+
+def test_two_classes_at_a_time_are_refused(whatsit: Program, tmp_path: Path) -> None:
+    added = ("--add", "a=x", "--add", "b=y", "--to", tmp_path / "m.tflite")
+    run = whatsit("train", *added)
+    assert run.status == 2
+    assert "error     --add 2 times\nexpected  one class at a time\n" in run.err

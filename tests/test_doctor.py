@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from make_faults import COPIES, DAMAGE, FLOWERS, put, saved, texture, textures
 from make_pictures import turned
-from PIL import Image
+from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from whatsit import DatasetError, datasets, doctor, embedding, zoo
-from whatsit.doctor import jpeg, neighbours, suspects, twins
+from whatsit import DatasetError, UsageError, datasets, doctor, embedding, zoo
+from whatsit.doctor import classes, jpeg, neighbours, suspects, twins
 from whatsit.doctor.looks import seen
 
 needs_flowers = pytest.mark.skipif(not FLOWERS.is_dir(), reason="needs ../shared/data/flowers")
@@ -111,6 +111,27 @@ def test_a_png_whose_checksum_is_wrong_is_damaged(tmp_path: Path) -> None:
     bad = put(tmp_path / "a" / "bad.png", file.getvalue().replace(b"a cloud", b"a clown"))
     put(tmp_path / "b" / "good.png", saved(texture(2), "PNG"))
     assert files(check(tmp_path), "damaged", "unreadable") == {bad}
+
+
+def test_a_gif_that_is_damaged_behind_its_first_frame_is_damaged(tmp_path: Path) -> None:
+    textures(tmp_path, {"a": 2, "b": 2})
+    file = io.BytesIO()
+    texture(1).save(file, "GIF", save_all=True, append_images=[texture(2)], duration=100)
+    whole = file.getvalue()
+    second = whole.rindex(b"\x21\xf9\x04")  # the control block of the second frame
+    bad = {
+        put(tmp_path / "a" / f"{kept}.gif", whole[: second + kept]) for kept in (1, 4, 9, 12, 20)
+    }
+    diagnosis = check(tmp_path)
+    assert files(diagnosis, "damaged") == bad
+    assert all("cannot be read" in case.text for case in cases(diagnosis, "damaged"))
+
+
+def test_a_large_picture_gives_no_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    textures(tmp_path, {"a": 2, "b": 2})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 160 * 100)  # warnings are errors here
+    put(tmp_path / "a" / "large.png", saved(texture(9), "PNG"))
+    assert files(check(tmp_path), "damaged", "unreadable") == set()
 
 
 def test_odd_files_are_notes(tmp_path: Path) -> None:
@@ -207,8 +228,25 @@ def test_two_data_sets_against_each_other(tmp_path: Path) -> None:
 
 def test_a_data_set_against_itself_is_refused(tmp_path: Path) -> None:
     textures(tmp_path, {"a": 2, "b": 2})
-    with pytest.raises(DatasetError, match="the same one"):
+    with pytest.raises(UsageError, match="are the same data set"):
         check(tmp_path, against=tmp_path)
+
+
+def test_the_same_data_set_is_known_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    textures(tmp_path / "set", {"a": 2, "b": 2})
+    monkeypatch.chdir(tmp_path)
+    for one, other in (("set", tmp_path / "set"), (tmp_path / "set", "./set/../set")):
+        with pytest.raises(UsageError, match="are the same data set"):
+            check(Path(one), against=other)
+
+
+def test_lists_of_one_folder_that_share_a_picture_are_compared(tmp_path: Path) -> None:
+    textures(tmp_path, {"a": 3, "b": 3})
+    one = put(tmp_path / "one.csv", b"file,label\na/0.jpg,a\nb/0.jpg,b\n")
+    two = put(tmp_path / "two.csv", b"file,label\na/0.jpg,a\nb/1.jpg,b\n")
+    assert len(cases(check(Path(one), against=two), "leak")) == 1
 
 
 def test_a_class_may_be_called_test(tmp_path: Path) -> None:
@@ -229,6 +267,31 @@ def test_classes_that_are_empty_small_uneven_or_spelt_twice(tmp_path: Path) -> N
         "alike-names": ["'Rose ' (5), 'rose' (30)"],
     }
     assert diagnosis.finding("alike-names").severity is SERIOUS  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("काम", "कम"), ("C", "C#", "C++"), ("+1", "-1"), ("0.5", "05"), ("1 1", "11"), ("A.", "A+")],
+)
+def test_names_that_signs_tell_apart_are_not_alike(names: tuple[str, ...]) -> None:
+    counts = {name: {"all": 20} for name in names}
+    assert classes.findings(counts, [], ["all"]) == []
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("golden retriever", "Golden_Retriever", "golden-retriever", "goldenretriever"),
+        ("class 1", "Class_1"),
+        ("caf\u00e9", "cafe\u0301", " Café"),
+        ("ﬁsh", "fish"),
+        ("St. Bernard", "st bernard"),
+    ],
+)
+def test_names_of_other_spelling_are_alike(names: tuple[str, ...]) -> None:
+    (finding,) = classes.findings({name: {"all": 20} for name in names}, [], ["all"])
+    assert finding.code == "alike-names"
+    assert finding.cases[0].facts["classes"] == sorted(names)
 
 
 def test_one_class_alone_and_a_class_of_one_part(tmp_path: Path) -> None:
@@ -374,6 +437,56 @@ def test_a_picture_unlike_all_others() -> None:
     vectors = made_vectors([0] * 100)
     vectors[17] = -vectors[17]
     assert [place for place, _ in suspects.unlike(vectors)] == [17]
+
+
+def test_where_most_are_the_same_none_is_called_unlike() -> None:
+    vectors = np.repeat(made_vectors([0]), 100, axis=0)
+    vectors[17] = -vectors[17]
+    assert suspects.unlike(vectors) == []
+
+
+def test_without_a_witness_no_label_is_called_wrong() -> None:
+    alone = suspects.Suspect(place=0, label=0, other=1, suspicion=0.5, agree=0, neighbours=0)
+    assert not alone.probable
+
+
+def test_that_embeddings_could_not_be_kept_is_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    textures(tmp_path / "set", {"a": 3, "b": 3})
+    monkeypatch.setenv("WHATSIT_CACHE", put(tmp_path / "no folder", b""))
+    (note,) = doctor.check(tmp_path / "set").notes
+    assert note.startswith("the embeddings could not be kept: ")
+
+
+def drawing(colour: str, ground: str = "white") -> Image.Image:
+    """A few shapes of one colour, of the same light whatever the colour."""
+    image = Image.new("RGB", (200, 160), ground)
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((20, 20, 90, 120), fill=colour)
+    draw.rectangle((110, 40, 180, 60), fill=colour)
+    draw.polygon([(100, 150), (150, 80), (190, 140)], fill=colour)
+    return image
+
+
+def test_what_differs_in_colour_alone_is_not_the_same_picture(tmp_path: Path) -> None:
+    red, green = "#ff0000", "#008200"  # the same grey
+    made = [
+        put(tmp_path / f"{name} {colour}.png", saved(make(colour), "PNG"))
+        for colour in (red, green)
+        for name, make in (
+            ("plain", lambda colour: Image.new("RGB", (99, 99), colour)),
+            ("drawn", drawing),
+        )
+    ]
+    assert doctor.groups(made) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_of_a_coloured_drawing_is_the_same_picture(tmp_path: Path, name: str) -> None:
+    image = drawing("#d03010", "#f0e8c0")
+    made = [put(tmp_path / "0.png", saved(image, "PNG")), put(tmp_path / "1", COPIES[name](image))]
+    assert doctor.groups(made) == [0, 0]
 
 
 def test_a_look_is_the_same_whatever_the_size() -> None:

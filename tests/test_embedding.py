@@ -140,3 +140,45 @@ def test_workers(workers: int) -> None:
 def test_a_lone_path(cat: Path) -> None:
     with pytest.raises(UsageError, match="a lone"):
         embed(MODEL, str(cat))
+
+
+def test_a_file_that_changes_on_the_way_is_not_kept(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, whole = embed(MODEL, pictures[:1], keep=False).vectors, pictures[0].read_bytes()
+    read = embedding.inputs.read
+
+    def changed(*arguments: object) -> object:
+        shutil.copy(pictures[1], pictures[0])
+        return read(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(embedding.inputs, "read", changed)
+        embed(MODEL, pictures[:1])
+    pictures[0].write_bytes(whole)
+    assert np.array_equal(embed(MODEL, pictures[:1]).vectors, first)
+
+
+def test_workers_end_before_their_engines(
+    pictures: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    close, shutdown = embedding._Backbone.close, embedding.ThreadPoolExecutor.shutdown
+
+    def closed(self: embedding._Backbone) -> None:
+        ended.append("engines")
+        close(self)
+
+    def shut(self: embedding.ThreadPoolExecutor, **options: bool) -> None:
+        ended.append("workers")
+        shutdown(self, **options)
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(embedding._Backbone, "close", closed)
+    monkeypatch.setattr(embedding.ThreadPoolExecutor, "shutdown", shut)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        embed(MODEL, pictures, progress=stop)
+    assert caught.tb is not None
+    assert ended == ["workers", "engines"]

@@ -310,6 +310,43 @@ def test_values_that_are_no_numbers_are_refused() -> None:
         quantize_int8(pack_model(model), photos(10))
 
 
+def test_a_softmax_that_reads_another_operator_is_refused() -> None:
+    from whatsit._flatbuffer import pack_model
+
+    model = read_model(plain_graph(make_networks.bundle(Network())).graph)
+    operators = only_graph(model).operators
+    operators[-1].inputs = [int(operators[-3].outputs[0])]
+    with pytest.raises(ModelUnsupported, match="its last operator does not give its answer"):
+        quantize_int8(pack_model(model), photos(10))
+
+
+def test_weights_too_large_for_float16_stay_float32() -> None:
+    from whatsit._flatbuffer import pack_model
+    from whatsit.graph.read import Type, constant
+    from whatsit.graph.write import set_constant
+
+    model = read_model(zoo_float())
+    graph = only_graph(model)
+    index, large = next(
+        (place, values)
+        for place, tensor in enumerate(graph.tensors)
+        if (values := constant(model, tensor)) is not None and values.size > 10_000
+    )
+    name = graph.tensors[index].name
+    set_constant(model, graph.tensors[index], np.full_like(large, 1e5))
+    half = read_model(float16_graph(pack_model(model)))
+    (kept,) = (t for t in only_graph(half).tensors if t.name == name)
+    assert kept.type == Type.FLOAT32
+    values = constant(half, kept)
+    assert values is not None
+    assert values.max() == np.float32(1e5)
+
+
+def zoo_float() -> bytes:
+    """A built-in float16 model, its weights float32 again."""
+    return plain_graph(zoo.open_builtin("mobilenet-v2-float16")).graph
+
+
 def test_nothing_to_quantise_is_refused() -> None:
     import make_models
 

@@ -65,7 +65,12 @@ def test_the_record_says_where_it_comes_from(many: Path) -> None:
         preprocess="crop(0.9, bicubic)",
         mean=127,
         std=128,
-        facts={"licence": "CC0", "split": {"seed": 3}, "accuracy": [{"top1": 99}]},
+        facts={
+            "licence": "CC0",
+            "split": {"seed": 3},
+            "accuracy": [{"top1": 99}],
+            "parents": [{"name": "weights", "sha256": "0"}],
+        },
         description="four things",
         author="me",
         license="CC0-1.0",
@@ -77,7 +82,10 @@ def test_the_record_says_where_it_comes_from(many: Path) -> None:
     assert bundle.metadata.license == "CC0-1.0"
     assert bundle.metadata.author == "me"
     assert b"Do as you like." in bundle.data
-    assert bundle.record["parents"] == [{"name": "net", "sha256": parent.sha256}]
+    assert bundle.record["parents"] == [
+        {"name": "weights", "sha256": "0"},
+        {"name": "net", "sha256": parent.sha256},
+    ]
     assert bundle.record["split"] == {"seed": 3}
     assert "accuracy" not in bundle.record  # that was the parent's
     assert bundle.record["quantization"]["calibration_pictures"] == 64

@@ -207,6 +207,32 @@ def test_copies_of_what_is_measured_with_are_left_out(
     assert report.pictures["rings"] == 20
 
 
+def copied(others: Path, folder: Path, pictures: int, copies: int) -> Path:
+    """Two classes of that many pictures, each in that many copies."""
+    for kind in KINDS[:2]:
+        (folder / kind).mkdir(parents=True)
+        for number in range(pictures):
+            for copy in range(copies):
+                source = others / kind / f"010{number}.png"
+                shutil.copy(source, folder / kind / f"{number}-{copy}.png")
+    return folder
+
+
+@pytest.mark.parametrize("few_shot", [False, True])
+def test_classes_of_one_picture_in_copies(others: Path, tmp_path: Path, few_shot: bool) -> None:
+    with pytest.raises(DatasetError, match="look the same"):
+        train(copied(others, tmp_path / "set", 1, 12), few_shot=few_shot)
+
+
+def test_classes_of_two_pictures_in_copies(others: Path, tmp_path: Path) -> None:
+    report = train(copied(others, tmp_path / "set", 2, 8))
+    if report.split["test"]["pictures"] == 0:
+        assert "cross-validation" in report.accuracy_on
+        assert any("look the same" in note for note in report.notes)
+    else:
+        assert "held out" in report.accuracy_on
+
+
 # One more class
 
 
@@ -226,6 +252,45 @@ def test_adding_a_class(textures: Path, others: Path, tmp_path: Path) -> None:
     assert "remembered pictures" in report.notes[0]
     again = add("noise 2", textures / "noise", to=report.bundle)
     assert len(again.bundle.labels) == 6
+
+
+def test_an_addition_is_only_estimated(
+    taught: tuple[whatsit.TrainingReport, Path], others: Path
+) -> None:
+    report = add("rings 2", others / "rings", to=taught[1])
+    assert report.accuracy is None
+    assert report.estimate is not None
+    assert 0 < report.estimate <= 1
+    assert "accuracy" not in report.bundle.record
+    assert set(report.bundle.record["estimate"]) == {"data_set", "pictures", "top1"}
+
+
+def test_added_copies_of_what_is_measured_with(
+    textures: Path, others: Path, tmp_path: Path
+) -> None:
+    four = shutil.copytree(textures, tmp_path / "four")
+    shutil.rmtree(four / "stripes")
+    new = shutil.copytree(textures / "stripes", tmp_path / "new")
+    shutil.copy(others / "stripes" / "0101.png", new / "copy.png")
+    report = add("stripes", new, to=train(four, few_shot=True).bundle, validation=others)
+    assert str(new / "copy.png") in [row.path for row in report.left_out]
+    assert report.pictures["stripes"] == 20
+
+
+def test_damaged_memories() -> None:
+    from whatsit.train.memory import Memory
+
+    same = Memory.of(np.ones((6, 8), np.float32), np.array([0, 0, 0, 1, 1, 1]))
+    value = same.to_json()
+    assert np.allclose(Memory.from_json(value).vectors(), 1)
+    for harm in (
+        {"steps": "AAAAAA=="},
+        {"pictures": [float("inf"), 3]},
+        {"pictures": [3, -1]},
+        {"mean": "AAAAAA=="},
+    ):
+        with pytest.raises(whatsit.ModelError, match="remembers"):
+            Memory.from_json({**value, **harm})
 
 
 def test_adding_what_is_there(taught: tuple[whatsit.TrainingReport, Path], others: Path) -> None:
@@ -296,6 +361,14 @@ def test_an_archive_that_leads_out_of_its_folder(tmp_path: Path, cat: Path) -> N
         train(tmp_path / "evil.zip")
     assert "unpack it yourself" in caught.value.hint
     assert not (tmp_path.parent / "evil").exists()
+
+
+def test_an_archive_whose_list_names_other_files(tmp_path: Path, cat: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "evil.zip", "w") as packed:
+        packed.write(cat, "cat.png")
+        packed.writestr("labels.csv", f"file,label\ncat.png,a\n{cat},b\n")
+    with pytest.raises(DatasetError, match="which is not in it"):
+        train(tmp_path / "evil.zip")
 
 
 @pytest.mark.parametrize("cut", [30, 2000])

@@ -183,3 +183,20 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.bincount(memory.classes).tolist() == [17, 17, 17]
     assert memory.pictures == (100, 100, 100)
     assert np.bincount(memory.with_class(cloud(80)[0]).classes)[3] in range(8, 14)
+
+
+def test_copies_are_left_out_together() -> None:
+    """The oracle: the same ridge regression, solved anew without the group."""
+    chance = np.random.default_rng(5)
+    vectors, truth = chance.normal(size=(12, 4)), np.arange(12) % 2
+    solver = few._solver(vectors - vectors.mean(axis=0), truth, 2)
+    rows = np.array([0, 2, 5])
+    given = solver.without_itself(0.3, [rows])[rows]
+    penalty = 0.3 * float((solver.values**2).mean())
+    centred, targets = vectors - vectors.mean(axis=0), solver.targets
+    rest = np.setdiff1d(np.arange(12), rows)
+    known, mean = centred[rest] - centred[rest].mean(axis=0), targets[rest].mean(axis=0)
+    square = known.T @ known + penalty * np.eye(4)
+    weights = np.linalg.solve(square, known.T @ (targets[rest] - mean))
+    expected = (centred[rows] - centred[rest].mean(axis=0)) @ weights + mean
+    assert np.allclose(given, expected, atol=1e-4)

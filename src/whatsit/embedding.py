@@ -12,7 +12,7 @@ import json
 import os
 import queue
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -81,8 +81,11 @@ def embed(
     vectors = np.full((len(pictures), width), np.nan, np.float32)
     failures: dict[int, InputError] = {}
     cache = VectorCache(_key(bundle, engine), width) if keep else None
-    with contextlib.closing(_Backbone(bundle, engine, width, cache)) as backbone:
-        results = _overlapped(backbone, [os.fspath(path) for path in pictures], workers)
+    paths = [os.fspath(path) for path in pictures]
+    with (
+        contextlib.closing(_Backbone(bundle, engine, width, cache)) as backbone,
+        contextlib.closing(_overlapped(backbone, paths, workers)) as results,  # ends before it
+    ):
         for row, result in enumerate(results):
             if isinstance(result, InputError):
                 failures[row] = result
@@ -129,9 +132,9 @@ class _Backbone:
         self._idle.put(runtime)  # not after an error: it may be in any state
         return vector
 
-    def add(self, digest: bytes | None, vector: Floats) -> None:
-        """Keeps an embedding for the next time."""
-        if digest is not None and self._cache is not None:
+    def add(self, path: str, digest: bytes | None, vector: Floats) -> None:
+        """Keeps an embedding for the next time, unless the file has changed since `known`."""
+        if digest is not None and self._cache is not None and _digest(path) == digest:
             self._cache.add(digest, vector)
 
     def close(self) -> None:
@@ -153,7 +156,7 @@ class _Backbone:
 
 def _overlapped(
     backbone: _Backbone, paths: list[str], workers: int
-) -> Iterator[Floats | InputError]:
+) -> Generator[Floats | InputError, None, None]:
     """An embedding or an error for each path, in order. One thread each: that is the most a second.
 
     All are looked up first, since a run where nothing is missing then needs no engine.
@@ -173,7 +176,7 @@ def _overlapped(
                 continue
             result = pending.pop(row).result()
             if not isinstance(result, InputError):
-                backbone.add(digest, result)
+                backbone.add(paths[row], digest, result)
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -100,7 +100,7 @@ def _print(diagnosis: Diagnosis) -> None:
     """A paragraph for each finding, the worst first, and the upshot."""
     from rich.console import Console
 
-    from ..doctor import counted
+    from ..wording import counted
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
     console.print(output.printable(diagnosis.dataset), style="bold", end="")

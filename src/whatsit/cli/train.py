@@ -14,6 +14,16 @@ from . import output
 Progress = Callable[[str, int, int], None]
 
 
+def _only_one(
+    context: click.Context, option: click.Parameter, values: tuple[str, ...]
+) -> str | None:
+    if len(values) > 1:
+        raise UsageError(
+            f"--add {len(values)} times", expected="one class at a time", hint="one after another"
+        )
+    return values[0] if values else None
+
+
 @click.command(no_args_is_help=True)
 @click.argument("dataset", metavar="[DATASET]", required=False, type=click.UNPROCESSED)
 @click.option(
@@ -44,6 +54,8 @@ Progress = Callable[[str, int, int], None]
 @click.option(
     "--add",
     "added",
+    callback=_only_one,
+    multiple=True,  # so that a second one is seen, and not the first forgotten
     metavar="CLASS=FOLDER",
     help="Add one class, from the pictures in FOLDER, to the model of --to.",
 )

@@ -48,11 +48,14 @@ def print_report(report: TrainingReport, path: str) -> None:
 
 def _print_accuracy(console: Console, report: TrainingReport) -> None:
     rate = report.accuracy
-    console.print(
-        f"{'Top-1':<12} {percent(rate.value)} ({interval(rate.interval)}), "
-        f"{rate.hits} of {rate.total}",
-        style="bold",
-    )
+    if rate is not None:
+        console.print(
+            f"{'Top-1':<12} {percent(rate.value)} ({interval(rate.interval)}), "
+            f"{rate.hits} of {rate.total}",
+            style="bold",
+        )
+    elif report.estimate is not None:
+        console.print(f"{'Estimate':<12} {percent(report.estimate)} top-1", style="bold")
     console.print(f"{'on':<12}  {output.printable(report.accuracy_on)}")
     if report.float_accuracy is not None:
         count = len(report.flips)

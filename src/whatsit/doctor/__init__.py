@@ -20,7 +20,6 @@ from .values import Evidence as Evidence
 from .values import Finding as Finding
 from .values import Severity as Severity
 from .values import below as below
-from .values import counted as counted
 
 
 def groups(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
+from ..wording import counted
 from .twins import Pair, grouped
-from .values import Evidence, Finding, Picture, Severity, counted
+from .values import Evidence, Finding, Picture, Severity
 
 _SAME_FILE = "the same file"
 

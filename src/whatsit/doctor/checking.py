@@ -13,11 +13,12 @@ from ..bundle import Bundle
 from ..classifier import open_bundle
 from ..errors import UsageError
 from ..graph.head import find_head
+from ..wording import counted
 from . import alike, classes, parts, stray, suspects, twins
 from .files import Facts, examine_all
 from .neighbours import Floats
 from .parts import Part
-from .values import Diagnosis, Evidence, Finding, Picture, Severity, counted
+from .values import Diagnosis, Evidence, Finding, Picture, Severity
 
 Progress = Callable[[str, int, int], None]  # (what, done, total)
 
@@ -67,7 +68,8 @@ def check(
     A folder that holds train, val or test is checked part by part, and for pictures that are in
     two of them; so is a second data set, `against`. `model` (default: the starter) makes the
     embeddings that wrong labels are found by; without `embeddings` those are not looked for.
-    Raises DatasetError if there is nothing to check, ModelError for a model without embeddings.
+    Raises DatasetError if there is nothing to check, UsageError if both data sets are the same,
+    ModelError for a model without embeddings.
     """
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} workers", expected="at least 1")
@@ -84,7 +86,11 @@ def check(
         workers=workers,
         progress=lambda done, total: say("reading the pictures", done, total),
     )
-    vectors = None if bundle is None else _vectors(bundle, facts, workers, say)
+    notes = [note for part in every for note in part.dataset.notes if not part.in_folders]
+    vectors = None
+    if bundle is not None:
+        vectors, problem = _vectors(bundle, facts, workers, say)
+        notes += [f"the embeddings could not be kept: {problem}"] if problem else []
     pairs = _pairs(facts, vectors, say)
     counts = _counts(pictures)
     left = [
@@ -111,7 +117,7 @@ def check(
         suspicion=tuple((pictures[each.place].path, each.suspicion) for each in ranked),
         model="" if bundle is None else bundle.name,
         root=parts.root_of(every),
-        notes=tuple(note for part in every for note in part.dataset.notes if not part.in_folders),
+        notes=tuple(notes),
     )
 
 
@@ -127,8 +133,10 @@ def _counts(pictures: Sequence[Picture]) -> dict[str, dict[str, int]]:
     return dict(sorted(counts.items()))
 
 
-def _vectors(bundle: Bundle, facts: Sequence[Facts], workers: int | None, say: Progress) -> Floats:
-    """(N, D), a row of NaN for a picture that cannot be read."""
+def _vectors(
+    bundle: Bundle, facts: Sequence[Facts], workers: int | None, say: Progress
+) -> tuple[Floats, str]:
+    """(N, D), a row of NaN for a picture that cannot be read; why they were not kept, if so."""
     readable = [place for place, each in enumerate(facts) if each.error is None]
     made = embedding.embed(
         bundle,
@@ -138,7 +146,7 @@ def _vectors(bundle: Bundle, facts: Sequence[Facts], workers: int | None, say: P
     )
     vectors = np.full((len(facts), made.vectors.shape[1]), np.nan, np.float32)
     vectors[readable] = made.vectors
-    return vectors
+    return vectors, made.problem
 
 
 def _pairs(facts: Sequence[Facts], vectors: Floats | None, say: Progress) -> list[twins.Pair]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from .values import Evidence, Finding, Severity, counted
+from ..wording import counted
+from .values import Evidence, Finding, Severity
 
 FEW = 10  # pictures of a class: with fewer, every one decides much
 _UNEVEN = 5  # times as many in the largest class as in the smallest
+_BETWEEN_LETTERS = re.compile(r"(?<=[^\W\d_])[ .-]+(?=[^\W\d_])")
 
 Counts = Mapping[str, Mapping[str, int]]  # class → part → pictures
 
@@ -89,11 +93,10 @@ def _small(learned: Mapping[str, int]) -> Iterator[Finding]:
 
 
 def _alike(counts: Counts) -> Iterator[Finding]:
-    """Names that differ only in case, spaces and punctuation."""
+    """Names that differ only in case, and in what stands between words."""
     spellings: dict[str, list[str]] = defaultdict(list)
     for name in counts:
-        plain = "".join(c for c in name.casefold() if c.isalnum())
-        spellings[plain or name].append(name)
+        spellings[_plain(name) or name].append(name)
     same = [sorted(names) for names in spellings.values() if len(names) > 1]
     if same:
         yield Finding(
@@ -109,6 +112,16 @@ def _alike(counts: Counts) -> Iterator[Finding]:
                 for names in same
             ),
         )
+
+
+def _plain(name: str) -> str:
+    """A name without case and without what only parts its words.
+
+    Signs elsewhere stay, for they tell names apart: C and C++, +1 and -1, 0.5 and 05.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    spaced = " ".join(folded.replace("_", " ").split())
+    return _BETWEEN_LETTERS.sub("", spaced)
 
 
 def _missing(counts: Counts, parts: Sequence[str]) -> Iterator[Finding]:

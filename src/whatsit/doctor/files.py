@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import machine
+from .. import images, machine
 from ..errors import ImageUnreadable, InputError
 from . import jpeg
 from .looks import LEAST_SIDE, Seen, seen
@@ -94,21 +94,28 @@ def _content(path: str) -> bytes:
 
 def _header(path: str, data: bytes) -> tuple[str, list[tuple[str, str]]]:
     """What is damaged, and what is odd about a picture that can be decoded."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data)) as image:
-        remarks = list(_oddities(path, image))
-        kind = image.format
-        if kind in ("JPEG", "MPO"):
-            return jpeg.damage(data), remarks
-        if kind != "PNG":
-            return "", remarks
+    remarks: list[tuple[str, str]] = []
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            image.verify()  # reads the checksum of every chunk
+        with _opened(path, data) as image:
+            kind = image.format
+            remarks.extend(_oddities(path, image))  # looks for further frames
     except Exception as error:  # Pillow names no one class of them
+        return f"a part cannot be read: {str(error) or type(error).__name__}", remarks
+    if kind in ("JPEG", "MPO"):
+        return jpeg.damage(data), remarks
+    if kind != "PNG":
+        return "", remarks
+    try:
+        with _opened(path, data) as image:
+            image.verify()  # reads the checksum of every chunk
+    except Exception as error:
         return f"a part does not match its checksum: {error}", remarks
     return "", remarks
+
+
+def _opened(path: str, data: bytes) -> Image.Image:
+    """By the way of images.py: Image.open would warn of pictures that are allowed to be large."""
+    return images._open_header(io.BytesIO(data), path)[1]
 
 
 def _oddities(path: str, image: Image.Image) -> Iterator[tuple[str, str]]:

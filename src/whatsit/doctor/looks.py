@@ -25,10 +25,11 @@ Progress = Callable[[int, int], None]  # (done, total)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The look of a picture, and whether the picture has details to compare."""
+    """The look of a picture, its mean colour, and whether it has details to compare."""
 
     look: Look
     detailed: bool
+    colour: tuple[int, int, int]  # red, green, blue, of the whole picture
 
 
 def seen(source: images.ImageSource) -> Seen:
@@ -40,7 +41,8 @@ def seen(source: images.ImageSource) -> Seen:
 
     image = images.open_image(source, shrink=shrink)
     small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return Seen(np.asarray(small), min(image.size) >= LEAST_SIDE)
+    red, green, blue = np.asarray(image.resize((1, 1), Image.Resampling.BOX))[0, 0].tolist()
+    return Seen(np.asarray(small), min(image.size) >= LEAST_SIDE, (red, green, blue))
 
 
 def see_all(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import datasets
 from ..datasets import Dataset, folders
-from ..errors import DatasetError
+from ..errors import UsageError
 from .values import Picture
 
 _LISTS = (".csv", ".tsv", ".txt")
@@ -45,7 +45,10 @@ def read(path: str | os.PathLike[str]) -> list[Part]:
 
 
 def apart(own: list[Part], others: list[Part]) -> list[Part]:
-    """The parts of two data sets, with names that differ."""
+    """The parts of two data sets, with names that differ.
+
+    Raises UsageError if a part of the one is a part of the other.
+    """
     taken = {part.name for part in own}
     renamed = []
     for part in others:
@@ -54,14 +57,24 @@ def apart(own: list[Part], others: list[Part]) -> list[Part]:
             name, number = f"{part.name} ({number})", number + 1
         taken.add(name)
         renamed.append(Part(name, part.dataset))
-    if {p.dataset.root.resolve() for p in own} & {p.dataset.root.resolve() for p in others} and {
-        row.path for p in own for row in p.dataset.rows
-    } & {row.path for p in others for row in p.dataset.rows}:
-        raise DatasetError(
-            "the two data sets are the same one",
-            expected="two that share no pictures, such as train and val",
-        )
+    for one in own:
+        for other in others:
+            if _same(one.dataset, other.dataset):
+                raise UsageError(
+                    f"{str(one.dataset.root)!r} and {str(other.dataset.root)!r} "
+                    "are the same data set",
+                    expected="two that share no pictures, such as train and val",
+                )
     return own + renamed
+
+
+def _same(one: Dataset, other: Dataset) -> bool:
+    """Whether they are one, however their paths are written."""
+    if os.path.realpath(one.root) != os.path.realpath(other.root):
+        return False
+    return {os.path.realpath(row.path) for row in one.rows} == {
+        os.path.realpath(row.path) for row in other.rows
+    }
 
 
 def root_of(every: list[Part]) -> str:

@@ -41,6 +41,8 @@ class Suspect:
     @property
     def probable(self) -> bool:
         """Whether the label is called wrong, and not only ranked."""
+        if not self.neighbours:  # all near it are its copies: nobody vouches for the other class
+            return False
         return self.suspicion > 0 and self.agree >= _MOST_AGREE * self.neighbours
 
 
@@ -133,6 +135,8 @@ def unlike(vectors: Floats) -> list[tuple[int, float]]:
     closeness = scores.mean(1)
     middle = float(np.median(closeness))
     spread = float(np.median(np.abs(closeness - middle))) * 1.4826  # as a standard deviation
+    if spread == 0:  # most are copies of each other: any other picture would be far
+        return []
     far = np.flatnonzero(closeness < middle - _UNLIKE * spread)
     return sorted(((int(places[i]), float(closeness[i])) for i in far), key=lambda each: each[1])
 

@@ -1,7 +1,7 @@
 """Pictures that look the same, among many: candidates by their looks, confirmed one by one.
 
 Found are pictures that were resized, encoded again, made brighter, darker or of more contrast,
-coloured otherwise, mirrored, or cropped by up to a third of a side.
+made grey or of more colour, mirrored, or cropped by up to a third of a side.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ Floats: TypeAlias = NDArray[np.float32]
 _NEIGHBOURS = 8  # of each picture, which are looked at
 _ALIKE = 0.6  # coarse likeness: neighbours below it have nothing in common
 _NEAR = 0.6  # cosine of embeddings, likewise
+_COLOURED = 0.04  # of the mean colour, its distance from grey as a share of its brightness
+_DARK = 40  # grey levels: of what is darker, rounding would make a colour
+_SAME_HUE = 0.5  # cosine of two mean colours: 60 degrees on the circle of hues
 # Windows that the other picture may be, as top, bottom, left and right: cropped on all sides, or
 # made square. The rest of the way is searched by `overlay`.
 _WINDOWS = (
@@ -82,7 +85,7 @@ def same_looks(
     wanted = by_looks(np.stack([looks[place] for place in places]))
     if vectors is not None:
         wanted |= by_vectors(vectors[places])
-    return equal + _confirmed(looks, ((places[a], places[b]) for a, b in wanted), progress)
+    return equal + _confirmed(seen, looks, ((places[a], places[b]) for a, b in wanted), progress)
 
 
 def confirmed(
@@ -94,7 +97,7 @@ def confirmed(
     equal, looks = _distinct(seen)
     original = {pair.second: pair.first for pair in equal}
     pairs = {(original.get(one, one), original.get(two, two)) for one, two in candidates}
-    return equal + _confirmed(looks, pairs, progress)
+    return equal + _confirmed(seen, looks, pairs, progress)
 
 
 def _distinct(seen: Mapping[int, Seen]) -> tuple[list[Pair], dict[int, Look]]:
@@ -103,7 +106,8 @@ def _distinct(seen: Mapping[int, Seen]) -> tuple[list[Pair], dict[int, Look]]:
     Equal ones are taken out: there may be more of them than neighbours are asked for.
     """
     equal = _equal(
-        ((place, each.look.tobytes()) for place, each in sorted(seen.items())), "equal pixels"
+        ((place, each.look.tobytes() + bytes(each.colour)) for place, each in sorted(seen.items())),
+        "equal pixels",
     )
     copies = {pair.second for pair in equal}
     return equal, {i: s.look for i, s in seen.items() if s.detailed and i not in copies}
@@ -119,13 +123,16 @@ def _equal(keys: Iterable[tuple[int, str | bytes | None]], how: str) -> list[Pai
 
 
 def _confirmed(
+    seen: Mapping[int, Seen],
     looks: Mapping[int, Look],
     candidates: Iterable[tuple[int, int]],
     progress: Callable[[int, int], None] | None,
 ) -> list[Pair]:
     wanted: dict[int, list[int]] = defaultdict(list)
     for one, other in sorted(candidates):
-        if one != other and one in looks and other in looks:  # either may be a part of the other
+        if one == other or one not in looks or other not in looks:
+            continue
+        if not recoloured(seen[one], seen[other]):  # either may be a part of the other
             wanted[one].append(other)
             wanted[other].append(one)
     found: dict[tuple[int, int], Fit] = {}
@@ -139,6 +146,23 @@ def _confirmed(
         Pair(min(pair), max(pair), round(min(fit.detail, fit.light), 4), _words(fit))
         for pair, fit in found.items()
     ]
+
+
+def recoloured(one: Seen, other: Seen) -> bool:
+    """Whether both are coloured, each in its own colour, such as a red and a green drawing."""
+    first, second = _colour(one), _colour(other)
+    lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
+    if min(lengths) < _COLOURED:  # a grey copy has no colour to differ in
+        return False
+    return float(first @ second) < _SAME_HUE * lengths[0] * lengths[1]
+
+
+def _colour(each: Seen) -> NDArray[np.float64]:
+    """(3,): the mean colour less its grey, which brightness and contrast only lengthen."""
+    colour = np.asarray(each.colour, np.float64)
+    grey = float(colour.mean())
+    hue: NDArray[np.float64] = (colour - grey) / max(grey, _DARK)
+    return hue
 
 
 def by_looks(looks: NDArray[np.uint8]) -> set[tuple[int, int]]:

@@ -114,9 +114,3 @@ class Diagnosis:
 def below(path: str, root: str) -> str:
     """`path` as seen from `root`, which holds it; a folder keeps the separator at its end."""
     return path.removeprefix(os.path.join(root, "")) if root else path
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 class`, `2 classes`, `1,200 pictures`."""
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"

@@ -47,6 +47,8 @@ def _copy(source: Model, tensor: Tensor, writer: GraphWriter) -> int:
         return writer.tensor(name, shape, tensor.type, _quantisation(tensor))
     if values.dtype != np.float32 or values.size < _LEAST_VALUES:
         return writer.constant(name, values)
+    if np.abs(values).max() > np.finfo(np.float16).max:  # it would become infinite
+        return writer.constant(name, values)
     stored = writer.constant(f"{name}/float16", values.astype(np.float16))
     real = writer.tensor(name, shape, tensor.type)
     # Version 3 of DEQUANTIZE is the first to know float16.

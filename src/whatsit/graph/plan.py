@@ -63,6 +63,7 @@ class Plan:
         self.operators: list[Operator] = rest[:-1] if ends_in_softmax else rest
         self._check()
         self.last = int(self.operators[-1].outputs[0])
+        self._check_end()
         self.observed = [int(operator.outputs[0]) for operator in self.operators]
 
     def _entry(self) -> int:
@@ -91,6 +92,15 @@ class Plan:
                     "SOFTMAX at the end",
                     hint=f"it is made of {self._names()}; float16 needs no rules",
                 )
+
+    def _check_end(self) -> None:
+        """The operators stand in the order they run in; what the last gives must be the answer."""
+        end = [self.last] if self.softmax is None else [int(self.softmax.outputs[0])]
+        reads_last = self.softmax is None or int(self.softmax.inputs[0]) == self.last
+        if not reads_last or [int(index) for index in self.graph.outputs] != end:
+            raise ModelUnsupported(
+                "its last operator does not give its answer", expected="one chain to the scores"
+            )
 
     def _lacking(self, operator: Operator) -> str:
         """What of an operator has no rule, or nothing."""

@@ -29,7 +29,8 @@ class Maker:
         parent, about = self.parent, self.parent.metadata
         files = _metadata.read_files(parent.data)
         kept = {key: value for key, value in parent.record.items() if key not in _NOT_INHERITED}
-        parents = [{"name": parent.name, "sha256": parent.sha256}]
+        own = parent.record.get("parents")
+        chain = [*(own if isinstance(own, list) else []), _named(parent)]
         return Bundle.create(
             self.graph,
             name=self.name,
@@ -37,12 +38,16 @@ class Maker:
             preprocess=parent.preprocess,
             mean=self.mean,
             std=self.std,
-            facts={**kept, "parents": parents, **facts},
+            facts={**kept, "parents": chain, **facts},
             description=about.description,
             author=about.author,
             license=about.license,
             license_text=files.get(LICENSE_FILE, b"").decode("utf-8", "replace"),
         )
+
+
+def _named(bundle: Bundle) -> dict[str, str]:
+    return {"name": bundle.name, "sha256": bundle.sha256}
 
 
 def facts(to: str, task: Task, comparison: Comparison) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def plan_task(
     if seen.left_out:
         remarks.add(f"left out of the calibration pictures: {len(seen.left_out)}")
     if labelled is not None:
-        chosen, held_out = seen.paths, _apart(seen.paths, labelled.dataset, remarks)
+        chosen = seen.paths
+        # float16 looks at no picture, so none can flatter it.
+        held_out = not calibrates or _apart(seen.paths, labelled.dataset, remarks)
         data = labelled
     else:
         chosen, others, held_out = seen.split() if calibrates else ([], seen.paths, True)

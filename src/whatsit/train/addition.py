@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from ..bundle import Bundle
 from ..classifier import open_bundle
 from ..datasets import Dataset, Row, folders
+from ..doctor import groups as alike
 from ..embedding import embed
-from ..errors import DatasetError, ModelUnsupported, UsageError
+from ..errors import DatasetError, ModelDamaged, ModelUnsupported, UsageError
 from ..graph.head import Layer, last_layer
 from .head import Floats, HeadFit, Score, check_installed, one_thread
 from .making import Lesson, Progress, Told, check_output, made, put
@@ -57,9 +58,9 @@ def add(
     """The bundle `to`, which `train` made, with the class `name` of the pictures in `folder` too.
 
     The other classes keep their rows, so a picture changes its answer only to the new class.
-    `validation` holds pictures of all classes to measure with; without it the accuracy is an
-    estimate from what the bundle remembers. The other arguments are those of `train`. Raises
-    what `train` raises, and ModelUnsupported for a bundle that remembers nothing.
+    `validation` holds pictures of all classes to measure with; without it there is no
+    accuracy, only an `estimate` from what the bundle remembers. The other arguments are those of
+    `train`. Raises what `train` raises, and ModelUnsupported for a bundle that remembers nothing.
     """
     check_installed()
     if output is not None:
@@ -89,6 +90,12 @@ def _remembered(parent: Bundle) -> Memory:
     memory = Memory.from_json(parent.record["memory"])
     if len(memory.pictures) != len(parent.labels):
         raise ModelUnsupported(f"model {parent.name!r} remembers other classes than it has")
+    width = last_layer(parent).weights.shape[1]
+    if len(memory.mean) != width:
+        raise ModelDamaged(
+            f"model {parent.name!r} remembers embeddings of {len(memory.mean)} values",
+            expected=f"{width}, as its last layer takes",
+        )
     return memory
 
 
@@ -120,16 +127,25 @@ def _lesson(
     embeddings = embed(parent, every, workers=workers, progress=step)
     embedded = time.perf_counter()
     good = [row for row in range(len(paths)) if row not in embeddings.failures]
+    rows = range(len(paths), len(every))
+    readable = [row - len(paths) for row in rows if row not in embeddings.failures]
+    left_out = [
+        LeftOut(every[row], error.message) for row, error in sorted(embeddings.failures.items())
+    ]
+    if held is not None:
+        asked_rows = [row + len(paths) for row in readable]
+        good, copies = _apart(every, good, asked_rows, embeddings.vectors, workers)
+        left_out += copies
     if len(good) < LEAST_PICTURES:
         raise DatasetError(
-            f"{len(good)} of the {len(paths)} pictures in {os.fspath(folder)!r} can be read",
+            f"{len(good)} of the {len(paths)} pictures in {os.fspath(folder)!r} can be "
+            "learned from"
+            + (f" (the first left out since: {left_out[0].reason})" * bool(left_out)),
             expected=f"at least {LEAST_PICTURES}",
         )
     vectors = embeddings.vectors[good]
     fit = _fitted(last_layer(parent), memory, vectors, seed)
     learned = Material(dataset.only(good), names, (len(names) - 1,) * len(good))
-    rows = range(len(paths), len(every))
-    readable = [row - len(paths) for row in rows if row not in embeddings.failures]
     asked = None if held is None else held.only(readable)
     return Lesson(
         parent=parent,
@@ -141,12 +157,25 @@ def _lesson(
         measured_on=_ESTIMATED if held is None else held.dataset.name,
         fit=fit,
         split={"seed": seed, "added": names[-1], "train": {"pictures": len(good)}},
-        left_out=tuple(
-            LeftOut(every[row], error.message) for row, error in sorted(embeddings.failures.items())
-        ),
+        left_out=tuple(left_out),
         seconds={"embed": embedded - start, "fit": time.perf_counter() - embedded},
         memory=memory.with_class(vectors),
+        estimated=held is None,
     )
+
+
+def _apart(
+    paths: list[str], good: list[int], asked: list[int], vectors: Floats, workers: int | None
+) -> tuple[list[int], list[LeftOut]]:
+    """The rows of `good` that look like none of `asked`, and the others."""
+    rows = [*good, *asked]
+    groups = alike([paths[row] for row in rows], vectors=vectors[rows], workers=workers)
+    taken = {group: paths[row] for group, row in zip(groups[len(good) :], asked, strict=True)}
+    copies = {row: taken[group] for row, group in zip(good, groups, strict=False) if group in taken}
+    return [row for row in good if row not in copies], [
+        LeftOut(paths[row], f"it looks like {other!r}, which is measured with")
+        for row, other in copies.items()
+    ]
 
 
 def _pictures(folder: Path, name: str) -> Dataset:

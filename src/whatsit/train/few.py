@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import UsageError
 from .head import Classes, Floats, HeadFit, Score, checked_classes, one_thread
 
 # Shares of the mean eigenvalue. With the last, no direction counts more than another: the means.
@@ -46,8 +47,10 @@ class _Solver:
         rows: _Array = ((self.left.T @ self.targets) * kept[:, np.newaxis]).T @ self.right
         return rows
 
-    def without_itself(self, strength: float) -> _Array:
+    def without_itself(self, strength: float, alike: Sequence[Classes] = ()) -> _Array:
         """What each picture is given by a head of all others, (N, C).
+
+        Those whose rows are together in one of `alike` are left out together.
 
         From how much it weighs in its own answer: D. M. Allen, Technometrics 16 (1974), 125-127.
         """
@@ -56,6 +59,11 @@ class _Solver:
         # Its part in the mean, which is taken off before, is one of N.
         own = ((self.left**2) @ shares + 1 / len(self.left))[:, np.newaxis]
         rest: _Array = (fitted - own * self.targets) / np.maximum(1 - own, _LEAST_SHARE)
+        for rows in alike:
+            left, targets = self.left[rows], self.targets[rows]
+            kept = np.eye(len(rows)) - (left * shares) @ left.T - 1 / len(self.left)
+            kept += _LEAST_SHARE * np.eye(len(rows))
+            rest[rows] = targets - np.linalg.solve(kept, targets - fitted[rows])
         return rest
 
 
@@ -63,20 +71,27 @@ def fit_few(
     vectors: Floats,
     classes: Sequence[int] | Classes,
     *,
+    groups: Sequence[int] | None = None,
     strengths: Sequence[float] = STRENGTHS,
 ) -> HeadFit:
     """The closed-form head of embeddings (N, D) whose classes are 0 … C-1.
 
-    How strongly it is held back is chosen by leaving out one picture at a time, and so is how sure
-    its answers are. The same arguments give the same head. Raises ExtraMissing without
+    How strongly it is held back is chosen by leaving out one picture at a time, with all of its
+    group, and so is how sure its answers are. A class of one group only cannot be judged; where
+    that is all of them, the groups do not count for the choice, and there are no `scores`. The
+    same arguments give the same head. Raises ExtraMissing without
     scikit-learn, UsageError for fewer than two classes.
     """
     truth = np.asarray(classes, np.int64)
     count = checked_classes(vectors, truth)
     mean = vectors.mean(axis=0, dtype=np.float64)
+    alike, known = _left_out_together(truth, groups)
+    judgeable = bool(known.any())
+    if not judgeable:
+        alike, known = [], np.ones(len(truth), bool)
     with one_thread():
         solver = _solver(vectors - mean, truth, count)
-        judged = [_judged(solver, truth, strength) for strength in sorted(strengths)]
+        judged = [_judged(solver, truth, each, alike, known) for each in sorted(strengths)]
         score, sharpness = min(judged, key=lambda pair: (pair[0].loss, -pair[0].strength))
         weights = solver.weights(score.strength) * sharpness
     return HeadFit(
@@ -84,9 +99,27 @@ def fit_few(
         bias=(-weights @ mean).astype(np.float32),
         rule="means" if score.strength == STRENGTHS[-1] else "ridge",
         strength=score.strength,
-        scores=tuple(score for score, _ in judged),
-        judged=len(truth),
+        scores=tuple(score for score, _ in judged) if judgeable else (),
+        judged=int(known.sum()) if judgeable else 0,
     )
+
+
+def _left_out_together(
+    truth: Classes, groups: Sequence[int] | None
+) -> tuple[list[Classes], NDArray[np.bool_]]:
+    """The rows of each group of several, and for each row whether its class has another group."""
+    own = np.arange(len(truth)) if groups is None else np.asarray(groups, np.int64)
+    if own.shape != truth.shape:
+        raise UsageError(f"{len(own)} groups for {len(truth)} rows", expected="one for each")
+    together = [np.flatnonzero(own == group) for group in np.unique(own[_repeated(own)])]
+    pairs = np.unique(np.column_stack([truth, own]), axis=0)
+    return together, np.bincount(pairs[:, 0])[truth] > 1
+
+
+def _repeated(groups: Classes) -> NDArray[np.bool_]:
+    _, places, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    found: NDArray[np.bool_] = counts[places] > 1
+    return found
 
 
 def _solver(centred: _Array, truth: Classes, count: int) -> _Solver:
@@ -102,9 +135,15 @@ def _solver(centred: _Array, truth: Classes, count: int) -> _Solver:
     return _Solver(left, values, right, targets - targets.mean(axis=0))
 
 
-def _judged(solver: _Solver, truth: Classes, strength: float) -> tuple[Score, float]:
+def _judged(
+    solver: _Solver,
+    truth: Classes,
+    strength: float,
+    alike: Sequence[Classes],
+    known: NDArray[np.bool_],
+) -> tuple[Score, float]:
     """How a strength does on each picture left out, and the factor of its logits that is best."""
-    scores = solver.without_itself(strength)
+    scores, truth = solver.without_itself(strength, alike)[known], truth[known]
     right = float((scores.argmax(axis=1) == truth).mean())
     spread = max(float(scores.std()), 1e-12)
     step = 1 + scores.size // _MOST_SCORES

@@ -123,13 +123,11 @@ def fit_head(
     parts = _parts(truth, groups, seed) if len(ordered) > 1 else []
     with one_thread(), _quiet(), ThreadPoolExecutor(workers or cpu_count()) as pool:
         judged = list(pool.map(lambda part: _path(vectors, truth, part, ordered), parts))
-        scores = _joined(judged, ordered)
+        scores, count_judged = _joined(judged, ordered)
         strength = min(scores, key=lambda score: score.loss).strength if scores else ordered[0]
         scaling = Scaling.of(vectors)
         weights, bias = _rows(_fitted(scaling(vectors), truth, strength, _FINE), count)
-    return HeadFit(
-        *scaling.undone(weights, bias), "logistic", strength, scores, sum(map(len, parts))
-    )
+    return HeadFit(*scaling.undone(weights, bias), "logistic", strength, scores, count_judged)
 
 
 def check_installed() -> None:
@@ -202,12 +200,12 @@ def _path(
     """(strengths, pictures of `part`, 2): loss and whether right, fitted to the others."""
     held = np.zeros(len(truth), bool)
     held[list(part)] = True
-    scaling = Scaling.of(vectors[~held])
-    known, asked = scaling(vectors[~held]), scaling(vectors[held])
     found = np.full((len(strengths), len(part), 2), np.nan)
     present = np.unique(truth[~held])
     if len(present) < 2:
         return found
+    scaling = Scaling.of(vectors[~held])
+    known, asked = scaling(vectors[~held]), scaling(vectors[held])
     model: Any = None
     for place, strength in enumerate(strengths):
         model = _fitted(known, truth[~held], strength, _ROUGH, start=model)
@@ -227,18 +225,20 @@ def _outcome(model: Any, asked: Floats, truth: Classes) -> _Judged:
     return rows
 
 
-def _joined(judged: list[_Judged], strengths: Sequence[float]) -> tuple[Score, ...]:
+def _joined(judged: list[_Judged], strengths: Sequence[float]) -> tuple[tuple[Score, ...], int]:
+    """The scores, and over how many pictures they are."""
     if not judged:
-        return ()
+        return (), 0
     every = np.concatenate(judged, axis=1)  # (strengths, pictures, 2)
     every = every[:, np.isfinite(every).all(axis=(0, 2))]
     if every.shape[1] == 0:
-        return ()
+        return (), 0
     means = every.mean(axis=1)  # (strengths, 2)
-    return tuple(
+    scores = (
         Score(strength, float(loss), float(right))
         for strength, (loss, right) in zip(strengths, means, strict=True)
     )
+    return tuple(scores), every.shape[1]
 
 
 def _fitted(scaled: Floats, truth: Classes, strength: float, stop: float, start: Any = None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,11 +16,12 @@ from ..embedding import Embeddings, embed
 from ..errors import DatasetError
 from ..splits import split
 from .few import fit_few
-from .head import fit_head
+from .head import HeadFit, fit_head
 from .making import Lesson, Progress, Told
 from .pictures import Material, check_counts
 from .report import LeftOut
 
+_HELD = ", held out"
 HELD_OUT = 0.2  # of the pictures, to measure with, where no others are given
 # Below it a fifth is no more than two pictures of a class: nothing to measure with.
 FEW = 10
@@ -47,19 +47,22 @@ def prepared(
     seen = _Seen.of(parent, found, held, workers, progress, told)
     embedded = time.perf_counter()
     few = few_shot or _is_few(seen.found, told)
-    groups = seen.groups(workers) if held is not None or not few else []
+    groups = seen.groups(workers)
     learned, tested = _parted(seen, groups, few=few, seed=seed)
     check_counts(seen.found.only(learned), seen.left_out)
     lesson, vectors = seen.found.only(learned), seen.vectors[learned]
+    own = [groups[row] for row in learned]
     if few:
-        fit = fit_few(vectors, lesson.classes)
+        fit = fit_few(vectors, lesson.classes, groups=own)
     else:
-        own = [groups[row] for row in learned]
         fit = fit_head(vectors, lesson.classes, groups=own, seed=seed, workers=workers)
     if held is None:
         asked, asked_vectors = seen.found.only(tested), seen.vectors[tested]
     else:
         asked, asked_vectors = seen.held, seen.held_vectors
+    measured_on = _measured_on(found, held, few=few)
+    if not asked.classes:
+        measured_on = _without_held(fit, measured_on, few=few, told=told)
     return Lesson(
         parent=parent,
         name=_model_name(found),
@@ -67,7 +70,7 @@ def prepared(
         vectors=vectors,
         held=asked if len(asked.classes) else None,
         held_vectors=asked_vectors,
-        measured_on=_measured_on(found, held, few=few),
+        measured_on=measured_on,
         fit=fit,
         split=_split_record(lesson, asked, seed, None if held is None else held.dataset.name),
         left_out=tuple(seen.left_out),
@@ -154,7 +157,28 @@ def _parted(
 def _measured_on(found: Material, held: Material | None, *, few: bool) -> str:
     if held is not None:
         return held.dataset.name
-    return f"{found.dataset.name}, {'each picture left out in turn' if few else 'held out'}"
+    return (
+        f"{found.dataset.name}, each picture left out in turn"
+        if few
+        else f"{found.dataset.name}{_HELD}"
+    )
+
+
+def _without_held(fit: HeadFit, measured_on: str, *, few: bool, told: Told) -> str:
+    """What the score of the fit is of. Raises DatasetError where it has none."""
+    if fit.score is None:
+        raise DatasetError(
+            "all pictures of each class look the same: nothing can be measured",
+            expected="classes of pictures that differ",
+            hint="add other pictures, or measure on others with --validation",
+        )
+    if few:
+        return measured_on
+    told.add(
+        "too many pictures look the same to hold any out: the accuracy is that of "
+        "cross-validation on the pictures that were learned from"
+    )
+    return f"{measured_on.removesuffix(_HELD)}, cross-validation of the pictures learned from"
 
 
 def _split_record(
@@ -172,11 +196,7 @@ def _split_record(
 
 def _list_sha256(part: Material) -> str:
     """Of the paths below the data set's folder, with / between parts, and the class of each."""
-    start = os.path.join(part.dataset.root, "")
-    lines = sorted(
-        f"{row.path.removeprefix(start).replace(os.sep, '/')}\0{row.label}\n"
-        for row in part.dataset.rows
-    )
+    lines = sorted(f"{part.dataset.place(row)}\0{row.label}\n" for row in part.dataset.rows)
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

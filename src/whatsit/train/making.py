@@ -50,6 +50,7 @@ class Lesson:
     `vectors` and `held_vectors` are the embeddings of `learned` and `held`, in their order.
     `measured_on` says what the accuracy is of, also where nothing is held.
     `memory` is what is kept to add classes; by default that of `vectors`.
+    `estimated`: the score of `fit` is of pictures that some classes were fitted to.
     """
 
     parent: Bundle = field(repr=False)
@@ -64,6 +65,7 @@ class Lesson:
     left_out: tuple[LeftOut, ...]
     seconds: dict[str, float]
     memory: Memory | None = field(default=None, repr=False)
+    estimated: bool = False
 
     def pictures(self) -> dict[str, int]:
         """How many pictures each class was taught from, now or before."""
@@ -97,8 +99,9 @@ def made(
     draft = _grafted(lesson, facts)
     stored = time.perf_counter()
     evaluation = _measured(lesson, draft, workers, progress)
-    accuracy, on = _accuracy(lesson, evaluation)
-    bundle = _grafted(lesson, {**facts, "accuracy": [_accuracy_row(accuracy, on, evaluation)]})
+    rate = _accuracy(lesson, evaluation)
+    estimated = lesson.estimated and evaluation is None
+    bundle = _grafted(lesson, {**facts, **_quality(lesson, rate, evaluation, estimated)})
     if evaluation is not None:  # the same graph, in its final file
         evaluation = replace(evaluation, model_sha256=bundle.sha256, model_bytes=len(bundle.data))
     done = time.perf_counter()
@@ -107,8 +110,8 @@ def made(
         method="head",
         parent=lesson.parent.name,
         pictures=lesson.pictures(),
-        accuracy=accuracy,
-        accuracy_on=on,
+        accuracy=None if estimated else rate,
+        accuracy_on=lesson.measured_on,
         evaluation=evaluation,
         float_accuracy=_float_accuracy(lesson),
         flips=() if evaluation is None else _flips(lesson, evaluation),
@@ -117,6 +120,7 @@ def made(
         left_out=lesson.left_out,
         notes=tuple(told.notes),
         seconds={**lesson.seconds, "store": stored - start, "measure": done - stored},
+        estimate=rate.value if estimated else None,
     )
 
 
@@ -181,12 +185,23 @@ def _measured(
         )
 
 
-def _accuracy(lesson: Lesson, evaluation: Evaluation | None) -> tuple[Rate, str]:
+def _accuracy(lesson: Lesson, evaluation: Evaluation | None) -> Rate:
     if evaluation is not None:
-        return evaluation.top(1), lesson.measured_on
+        return evaluation.top(1)
     score, judged = lesson.fit.score, lesson.fit.judged
-    assert score is not None  # without pictures held out each is left out in turn
-    return Rate(round(score.accuracy * judged), judged), lesson.measured_on
+    assert score is not None  # `prepared` refuses what cannot be judged
+    return Rate(round(score.accuracy * judged), judged)
+
+
+def _quality(
+    lesson: Lesson, rate: Rate, evaluation: Evaluation | None, estimated: bool
+) -> dict[str, Any]:
+    """For the record: `accuracy`, or an `estimate`, which has no interval."""
+    on = lesson.measured_on
+    if not estimated:
+        return {"accuracy": [_accuracy_row(rate, on, evaluation)]}
+    share = round(100 * rate.value, 2)
+    return {"estimate": {"data_set": on, "pictures": rate.total, "top1": share}}
 
 
 def _accuracy_row(accuracy: Rate, on: str, evaluation: Evaluation | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from .head import Classes, Floats, one_thread
 
 DIRECTIONS = 128
 MOST_PICTURES = 2000
+_MOST_VALUE, _MOST_COUNTED = 1e6, 10**12  # beyond them a record is damaged
 _LEVELS = 127  # of int8, either side of 0
 
 _Steps = NDArray[np.int8]
@@ -107,15 +108,21 @@ class Memory:
             mean = _array(value["mean"], "<f4")
             scale = _array(value["directions_scale"], "<f4")
             levels = _array(value["directions"], "i1").reshape(len(scale), len(mean))
-            points = _array(value["points"], "i1").reshape(-1, len(scale))
             classes = _array(value["classes"], "<u2").astype(np.int64)
+            points = _array(value["points"], "i1").reshape(len(classes), len(scale))
             pictures = tuple(int(count) for count in value["pictures"])
             steps = _array(value["steps"], "<f4")
-            if len(classes) != len(points) or len(steps) != len(scale) or not len(points):
+            if len(steps) != len(scale) or not len(classes) or not len(scale) or not len(mean):
                 raise ValueError("parts of different lengths")
+            if min(steps.min(), scale.min()) <= 0:
+                raise ValueError("steps that are not above 0")
+            if max(np.abs(mean).max(), steps.max(), scale.max()) > _MOST_VALUE:
+                raise ValueError("numbers that no embedding has")
+            if not all(1 <= count <= _MOST_COUNTED for count in pictures):
+                raise ValueError("counts of pictures that cannot be")
             if classes.max() >= len(pictures):
                 raise ValueError("a class that is not there")
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ModelDamaged(f"what the model remembers cannot be read: {error!r}") from error
         directions = (levels * scale[:, np.newaxis]).astype(np.float32)
         return cls(mean, directions, steps, points.astype(np.int8), classes, pictures)
@@ -127,6 +134,8 @@ def _principal(centred: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     wide = width >= pictures
     squares, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     real = squares > 1e-9 * max(float(squares[-1]), 1e-12)
+    if not real.any():  # all the same: any direction will do
+        return np.eye(1, width)
     vectors = vectors[:, real][:, ::-1][:, :count]
     rows: NDArray[np.float64] = vectors.T @ centred if wide else vectors.T
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)

@@ -71,7 +71,19 @@ def opened(source: Dataset | str | os.PathLike[str]) -> Iterator[Dataset]:
     with tempfile.TemporaryDirectory(prefix="whatsit-") as folder:
         _unpack(Path(text), kind, Path(folder))
         found = datasets.read(_top(Path(folder)))
+        _check_inside(found, Path(folder), text)
         yield _told_apart(replace(found, name=_stem(Path(text))))
+
+
+def _check_inside(dataset: Dataset, folder: Path, archive: str) -> None:
+    """Raises DatasetError if a list in the archive names pictures that were not in it."""
+    inside = os.path.join(os.path.realpath(folder), "")
+    for row in dataset.rows:
+        if not os.path.realpath(row.path).startswith(inside):
+            raise DatasetError(
+                f"{archive!r} lists {dataset.place(row)!r}, which is not in it",
+                expected="pictures that lie in the archive",
+            )
 
 
 def material(dataset: Dataset) -> Material:

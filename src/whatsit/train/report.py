@@ -35,15 +35,17 @@ class TrainingReport:
 
     `accuracy` is of the finished model on the pictures of `accuracy_on`, which it was not taught
     from; `evaluation` holds each answer to them, or is None where there were too few pictures to
-    hold any out. `float_accuracy` is that of the same head before it was stored as the model's
-    last layer is. `pictures` counts those that were learned from, by class.
+    hold any out. After `add` without other pictures there is no accuracy, only `estimate`, a share
+    that may flatter, since the old classes were fitted to what is judged.
+    `float_accuracy` is that of the same head before it was stored as the model's last layer is.
+    `pictures` counts those that were learned from, by class.
     """
 
     bundle: Bundle
     method: str
     parent: str
     pictures: Mapping[str, int]
-    accuracy: Rate
+    accuracy: Rate | None
     accuracy_on: str
     evaluation: Evaluation | None = field(repr=False)
     float_accuracy: Rate | None
@@ -53,6 +55,7 @@ class TrainingReport:
     left_out: tuple[LeftOut, ...] = field(repr=False)
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
+    estimate: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `whatsit train --json` prints."""
@@ -63,7 +66,8 @@ class TrainingReport:
             "method": self.method,
             "parent": self.parent,
             "classes": dict(self.pictures),
-            "accuracy": self.accuracy.to_json(),
+            "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
+            "estimate": self.estimate,
             "accuracy_on": self.accuracy_on,
             "float_accuracy": None
             if self.float_accuracy is None
