@@ -216,6 +216,8 @@ PRINTING = [
     ["compare", "{saved}", "{saved}"],
     ["benchmark", "mobilenet-v2-int8", *"--threads 1 --rounds 1 --seconds 0.01".split()],
     ["choose", "mobilenet-v2-int8"],
+    ["dataset", "check", "{two}", "--no-labels"],
+    ["train", "{two}", "-m", "mobilenet-v2-int8", "-o", "{made}", "--force"],
 ]
 
 
@@ -227,7 +229,20 @@ def printing(tmp_path: Path) -> Callable[[list[str]], list[str]]:
     shutil.copy(CAT, picture)
     saved = tmp_path / "saved.json"
     evaluation([answer("a.png", 0, 0)]).save(saved)
-    places = {"{set}": str(tmp_path / "set"), "{saved}": str(saved)}
+    for label, name in (
+        ("a", "cat.png"),
+        ("a", "flower.jpg"),
+        ("b", "coffee.png"),
+        ("b", "rocket.jpg"),
+    ):
+        (tmp_path / "two" / label).mkdir(parents=True, exist_ok=True)
+        shutil.copy(zoo.GOLDEN / name, tmp_path / "two" / label)
+    places = {
+        "{set}": str(tmp_path / "set"),
+        "{two}": str(tmp_path / "two"),
+        "{made}": str(tmp_path / "made.tflite"),
+        "{saved}": str(saved),
+    }
     return lambda arguments: [*COMMAND, *(places.get(text, text) for text in arguments)]
 
 

@@ -37,6 +37,15 @@ class _Recorded:
     top1: Rate
 
 
+@dataclass(frozen=True, slots=True)
+class _Accuracy:
+    """How often a model is right, if that is known, and how it is known."""
+
+    top1: Rate | None
+    source: str
+    evaluation: Evaluation | None = None
+
+
 def choose(
     models: Sequence[str] | None = None,
     limits: Limits | None = None,
@@ -59,23 +68,15 @@ def choose(
     if dataset is not None:
         dataset = _sampled(dataset, limit)
     bundles, left_out = _opened(models)
-    evaluations: dict[str, Evaluation] = {}
-    if dataset is not None:
-        for name, bundle in bundles.items():
-            say(f"evaluating {name} on {dataset.name}")
-            try:
-                with Classifier(bundle, runtime=runtime) as classifier:
-                    evaluations[name] = evaluate(classifier, dataset)
-            except (DatasetError, ModelError, RuntimeUnavailable) as error:
-                left_out.append(LeftOut(name, error))
-        accuracies = {name: _measured(found) for name, found in evaluations.items()}
+    if dataset is None:
+        known = _recorded(bundles)
     else:
-        accuracies = _recorded(bundles)
-    if not accuracies:
+        known = _measured(bundles, dataset, runtime, say, left_out)
+    if not known:
         raise left_out[0].error
     say("timing all models, in turns")
     timed = benchmark.latencies(
-        accuracies,
+        known,
         pictures=None if dataset is None else _timed_on(dataset),
         runtime=runtime,
         threads=threads,
@@ -83,23 +84,12 @@ def choose(
     left_out += [_failed(failure) for failure in timed.failures]
     if not timed.measurements:
         raise left_out[0].error
-    candidates = [
-        Candidate(
-            name=row.setting.model,
-            size_bytes=row.model_bytes,
-            latency=row.stages["total"],
-            top1=accuracies[row.setting.model][0],
-            top1_source=accuracies[row.setting.model][1],
-            evaluation=evaluations.get(row.setting.model),
-            runtime=row.setting.runtime,
-        )
-        for row in timed.measurements
-    ]
+    evaluations = [found.evaluation for found in known.values() if found.evaluation is not None]
     return decide(
-        candidates,
+        [_candidate(row, known[row.setting.model]) for row in timed.measurements],
         limits or Limits(),
         dataset=None if dataset is None else dataset.name,
-        pictures=max((len(found.answers) for found in evaluations.values()), default=0),
+        pictures=max((len(found.answers) for found in evaluations), default=0),
         timing=_timing(timed),
         machine=timed.machine,
         warnings=(*_unread(evaluations), *timed.warnings),
@@ -138,39 +128,70 @@ def _engines(bundles: Mapping[str, Bundle], threads: int | None) -> list[str]:
     ]
 
 
+def _candidate(row: benchmark.Measurement, accuracy: _Accuracy) -> Candidate:
+    return Candidate(
+        name=row.setting.model,
+        size_bytes=row.model_bytes,
+        latency=row.stages["total"],
+        top1=accuracy.top1,
+        top1_source=accuracy.source,
+        evaluation=accuracy.evaluation,
+        runtime=row.setting.runtime,
+    )
+
+
 def _failed(failure: benchmark.Failed) -> LeftOut:
     error = ModelError(failure.error["message"], hint=failure.error["hint"])
     return LeftOut(failure.setting.model, error)
 
 
-def _unread(evaluations: Mapping[str, Evaluation]) -> list[str]:
-    failed = max((len(evaluation.failures) for evaluation in evaluations.values()), default=0)
+def _unread(evaluations: Sequence[Evaluation]) -> list[str]:
+    failed = max((len(evaluation.failures) for evaluation in evaluations), default=0)
     if not failed:
         return []
     pictures = wording.counted(failed, "picture")
     return [f"{pictures} could not be read: `whatsit evaluate` says why"]
 
 
-def _measured(evaluation: Evaluation) -> tuple[Rate | None, str]:
-    rate = evaluation.top(1)
-    return rate, f"measured here on {rate.total} pictures of {evaluation.dataset}"
+def _measured(
+    bundles: Mapping[str, Bundle],
+    dataset: Dataset,
+    runtime: str | None,
+    say: Say,
+    left_out: list[LeftOut],
+) -> dict[str, _Accuracy]:
+    """Top-1 on these pictures; models that cannot answer them join `left_out`."""
+    found: dict[str, _Accuracy] = {}
+    for name, bundle in bundles.items():
+        say(f"evaluating {name} on {dataset.name}")
+        try:
+            with Classifier(bundle, runtime=runtime) as classifier:
+                evaluation = evaluate(classifier, dataset)
+        except (DatasetError, ModelError, RuntimeUnavailable) as error:
+            left_out.append(LeftOut(name, error))
+            continue
+        rate = evaluation.top(1)
+        source = f"measured here on {rate.total} pictures of {dataset.name}"
+        found[name] = _Accuracy(rate, source, evaluation)
+    return found
 
 
-def _recorded(bundles: Mapping[str, Bundle]) -> dict[str, tuple[Rate | None, str]]:
+def _recorded(bundles: Mapping[str, Bundle]) -> dict[str, _Accuracy]:
     """Top-1 as it stands in each bundle, of the data set that most of them name first.
 
     Figures of different data sets cannot be compared, so the others' count as unknown.
     """
     first = {name: row for name, bundle in bundles.items() if (row := _first_row(bundle))}
     usual = Counter(row.data_set for row in first.values()).most_common(1)
-    found: dict[str, tuple[Rate | None, str]] = {}
+    found: dict[str, _Accuracy] = {}
     for name in bundles:
         row = first.get(name)
         if row is None or row.data_set != usual[0][0]:
-            found[name] = None, f"{name} carries none that can be compared: measure with --data"
+            unknown = f"{name} carries none that can be compared: measure with --data"
+            found[name] = _Accuracy(None, unknown)
             continue
         source = f"as recorded in the bundles, on {row.top1.total} pictures of {row.data_set}"
-        found[name] = row.top1, f"{source}; yours may differ: measure with --data"
+        found[name] = _Accuracy(row.top1, f"{source}; yours may differ: measure with --data")
     return found
 
 

@@ -306,8 +306,7 @@ def load(
     """The classifier of a built-in model (default: the catalogue's) or of a path to a .tflite.
 
     A name without a folder and without .tflite is looked up in the catalogue, then among the
-    imported models. The other arguments
-    are those of Classifier. Raises ModelError or UsageError.
+    imported models. The other arguments are those of Classifier. Raises ModelError or UsageError.
     """
     return Classifier(open_bundle(model), threads=threads, preprocess=preprocess, runtime=runtime)
 

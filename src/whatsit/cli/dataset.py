@@ -98,11 +98,9 @@ def check(
 
 def _print(diagnosis: Diagnosis) -> None:
     """A paragraph for each finding, the worst first, and the upshot."""
-    from rich.console import Console
-
     from ..wording import counted
 
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = output.console()
     console.print(output.printable(diagnosis.dataset), style="bold", end="")
     parts = f" in {', '.join(diagnosis.parts)}" if len(diagnosis.parts) > 1 else ""
     console.print(

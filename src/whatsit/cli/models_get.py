@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
-import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -15,20 +11,8 @@ from ..errors import UsageError, WhatsitError
 from ..getting import Got, web
 from ..getting import get as get_model
 from ..getting.download import MAX_BYTES
-from ..getting.failures import Progress
-from . import output
-
-_UNITS = {"": 1, "b": 1, "k": 10**3, "m": 10**6, "g": 10**9}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)b?", re.IGNORECASE)
-
-
-def _parse_size(context: click.Context, option: click.Parameter, value: str | None) -> int:
-    if value is None:
-        return MAX_BYTES
-    match = _SIZE.fullmatch(value.strip())
-    if match is None or float(match[1]) == 0:
-        raise UsageError(f"{value!r} is no size", expected="a number of bytes, such as 500MB")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+from . import output, progress
+from .options import parse_size
 
 
 @click.command(no_args_is_help=True)
@@ -56,7 +40,7 @@ def _parse_size(context: click.Context, option: click.Parameter, value: str | No
 @click.option(
     "--max-size",
     "max_bytes",
-    callback=_parse_size,
+    callback=parse_size,
     metavar="SIZE",
     help="Refuse larger files.  [default: 1GB]",
 )
@@ -73,7 +57,7 @@ def get(
     sha256: str | None,
     offline: bool,
     force: bool,
-    max_bytes: int,
+    max_bytes: int | None,
     as_json: bool,
 ) -> int:
     """Import models, so that they can be used by name.
@@ -92,7 +76,7 @@ def get(
     status = 0
     for source in sources:
         try:
-            with _bar(source) as progress:
+            with progress.bar(_title(source), "bytes") as advance:
                 got = get_model(
                     source,
                     name=name,
@@ -105,8 +89,8 @@ def get(
                     sha256=sha256,
                     offline=offline,
                     force=force,
-                    max_bytes=max_bytes,
-                    progress=progress,
+                    max_bytes=MAX_BYTES if max_bytes is None else max_bytes,
+                    progress=advance,
                 )
             _print(got, as_json)
         except WhatsitError as error:
@@ -159,39 +143,10 @@ def _is_named(source: str, error: WhatsitError) -> bool:
     return any(name in error.message for name in (_shown(source), repr(source)))
 
 
+def _title(source: str) -> str:
+    """The name of the file alone: what follows it in an address may be secret."""
+    return source.rpartition("/")[2].partition("?")[0]
+
+
 def _shown(source: str) -> str:
     return web.shown(source) if "://" in source else source
-
-
-@contextlib.contextmanager
-def _bar(source: str) -> Iterator[Progress | None]:
-    """A progress bar on standard error, if that is a terminal, from the first byte on."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=None),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Bars(*columns, console=console, transient=True, redirect_stdout=False) as bars:
-        title = output.printable(source.rpartition("/")[2].partition("?")[0])[:24]
-        task = bars.add_task(title, total=None, visible=False)
-
-        def progress(done: int, total: int | None) -> None:
-            bars.update(task, completed=done, total=total, visible=True)
-
-        yield progress

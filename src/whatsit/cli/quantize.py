@@ -160,9 +160,7 @@ def _labelled(
 
 def _print(made: Quantized, out: str | None) -> None:
     """What was made, what it loses, and on which pictures."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = output.console()
     for row in made.left_out[:_SHOWN]:
         output.print_note(f"left out: {row.reason}")
     for note in made.comparison.notes:

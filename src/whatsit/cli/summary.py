@@ -33,7 +33,7 @@ def print_evaluation(evaluation: Evaluation, kind: str) -> None:
         _print_speed(console, evaluation)
         _print_classes(console, evaluation, classes)
         _print_confusions(console, evaluation)
-        _print_mistakes(console, evaluation)
+        print_mistakes(console, evaluation)
     _print_failures(console, evaluation)
 
 
@@ -103,7 +103,8 @@ def _print_confusions(console: Console, evaluation: Evaluation) -> None:
         print_table(console, ("Most confused", "taken for", ""), rows, numbers=1)
 
 
-def _print_mistakes(console: Console, evaluation: Evaluation) -> None:
+def print_mistakes(console: Console, evaluation: Evaluation) -> None:
+    """The wrong answers that the model was surest of."""
     names = evaluation.labels.names
     worst = evaluation.mistakes()[:_SHOWN]
     if worst:

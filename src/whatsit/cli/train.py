@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
-
 import click
 
 from ..errors import UsageError
-from . import output
-
-Progress = Callable[[str, int, int], None]
+from . import output, progress
 
 
 def _only_one(
@@ -99,7 +93,11 @@ def command(
     from .train_text import print_report
 
     note = output.print_note
-    with progress() as advance:
+    with progress.bar() as bar:
+
+        def advance(what: str, done: int, total: int) -> None:
+            bar(done, total, what)
+
         if added is not None or to is not None:
             name, folder, model = _addition(
                 added, to, dataset=dataset, parent=parent, others=few_shot or no_memory
@@ -156,34 +154,3 @@ def _addition(
     if not (name.strip() and equals and folder):
         raise UsageError(f"--add {added!r}", expected=expected)
     return name, folder, to
-
-
-@contextlib.contextmanager
-def progress() -> Iterator[Progress | None]:
-    """A bar on standard error, where it would be seen: one line for each thing that is done."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    bars = Bars(*columns, console=Console(stderr=True), transient=True)
-    tasks: dict[str, TaskID] = {}
-
-    def advance(what: str, done: int, total: int) -> None:
-        if what not in tasks:
-            bars.start()
-            tasks[what] = bars.add_task(what, total=total)
-        bars.update(tasks[what], completed=done, total=total)
-
-    try:
-        yield advance
-    finally:
-        bars.stop()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..wording import counted, interval
 from . import output
-from .summary import class_name, percent, print_table
+from .summary import class_name, percent, print_mistakes, print_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,9 +19,7 @@ _MOST_CLASSES = 12  # more are shown by their weakest
 
 def print_report(report: TrainingReport, path: str) -> None:
     """How good the model at `path` is, what it was taught from, and how to go on."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, soft_wrap=True)
+    console = output.console()
     taught = sum(report.pictures.values())
     console.print(
         f"{output.printable(path)}: {counted(len(report.pictures), 'class')}, taught to "
@@ -29,13 +27,13 @@ def print_report(report: TrainingReport, path: str) -> None:
     )
     _print_accuracy(console, report)
     size = f"{len(report.bundle.data) / 1e6:.1f} MB"
-    console.print(f"{'Size':<12} {size:>6}")
+    console.print(f"{'Size':<12} {size:>7}")
     total = sum(report.seconds.values())
     parts = ", ".join(f"{stage} {s:.1f}" for stage, s in report.seconds.items())
     console.print(f"{'Time':<12} {total:5.1f} s ({parts})")
     if report.evaluation is not None:
         _print_classes(console, report)
-        _print_mistakes(console, report)
+        print_mistakes(console, report.evaluation)
     _print_left_out(console, report)
     shown = output.printable(path)
     console.print(
@@ -89,20 +87,6 @@ def _print_classes(console: Console, report: TrainingReport) -> None:
         rows,
         numbers=3,
     )
-
-
-def _print_mistakes(console: Console, report: TrainingReport) -> None:
-    assert report.evaluation is not None
-    names = report.evaluation.labels.names
-    worst = report.evaluation.mistakes()[:_SHOWN]
-    if worst:
-        console.print("\nSurest mistakes", style="bold")
-    for answer in worst:
-        index, score = answer.ranked[0]
-        console.print(
-            f"{percent(score)}  {class_name(names[index])} for {class_name(names[answer.truth])}"
-        )
-        console.print(f"         {output.printable(answer.path)}", style="dim")
 
 
 def _print_left_out(console: Console, report: TrainingReport) -> None:
