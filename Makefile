@@ -4,6 +4,7 @@
 PYTHON ?= python3
 DEMO = .venv-demo
 DEV = .venv
+TORCH = torch==2.13.0  # what the tests were last run with; pyproject.toml takes any from 2.4
 ifeq ($(OS),Windows_NT)
 BIN = Scripts
 else
@@ -50,6 +51,6 @@ $(DEMO)/.installed: pyproject.toml $(wildcard src/whatsit/*.py src/whatsit/*/*.p
 
 $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(DEV)/$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]' $(TORCH)
 	$(DEV)/$(BIN)/python -m compileall -q src  # else each start compiles, where caches are off
 	touch $@

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
-from make_evaluations import answer, evaluation
+from make_evaluations import answer, evaluation, grey_model
 
 from whatsit import zoo
 from whatsit.benchmark import Benchmark, Failed, Measurement, Setting
@@ -17,6 +17,8 @@ from whatsit.compare import Comparison, compare
 from whatsit.doctor import Diagnosis, Evidence, Finding, Severity
 from whatsit.evaluation import Evaluation, Failure
 from whatsit.measures import Rate, Spread
+from whatsit.train import Flip, LearningCurve, LeftOut, TrainingReport
+from whatsit.train.curve import CurvePoint, Twice
 
 VOID = {"meta", "link", "img", "br"}
 NAMES = tuple("ant bee cat dog eel fox".split())
@@ -215,6 +217,83 @@ def some_benchmark(*measurements: Measurement, warnings: Sequence[str] = ()) -> 
     )
 
 
+def some_curve(*, crossed: bool = False, sure: bool = True) -> LearningCurve:
+    """Right answers that rise by ten, six and three points."""
+    points = (
+        CurvePoint(25, (0.6, 0.66, 0.64, 0.7)),
+        CurvePoint(50, (0.74, 0.76, 0.75, 0.75)),
+        CurvePoint(100, (0.8, 0.82, 0.81)),
+        CurvePoint(200, (0.84,)),
+    )
+    twice = Twice(400, 0.862, (0.845, 0.885)) if sure else None
+    return LearningCurve(points, 250 if crossed else 200, 120, crossed, twice)
+
+
+def some_training(
+    evaluation: Evaluation | None = None,
+    *,
+    name: str = "animals",
+    curve: LearningCurve | None = None,
+    flips: int = 2,
+) -> TrainingReport:
+    """A model of the classes of an evaluation, or of a few-shot training without one."""
+    names = NAMES if evaluation is None else evaluation.labels.names
+    answers = () if evaluation is None else evaluation.answers
+    right = sum(answer.right for answer in answers)
+    flipped = tuple(
+        Flip(answers[i % len(answers)].path, names[0], names[0], names[1])
+        for i in range(flips if answers else 0)
+    )
+    return TrainingReport(
+        bundle=replace(grey_model(), name=name),
+        method="head",
+        parent=name,
+        pictures={each: 30 + place for place, each in enumerate(names)},
+        accuracy=Rate(right, len(answers)) if answers else Rate(25, 30),
+        accuracy_on=f"{name}/val",
+        evaluation=evaluation,
+        float_accuracy=Rate(right, len(answers)) if answers else None,
+        flips=flipped,
+        split={"seed": 7, "data_set": name, "train": {"pictures": 195, "sha256": "d" * 64}},
+        recipe={"method": "head", "rule": "logistic", "strength": 0.05, "log_loss": 0.3333},
+        left_out=(
+            LeftOut(f"/pictures/{name}/ant/bad.jpg", f"'/pictures/{name}/ant/bad.jpg' is none"),
+            LeftOut(f"/pictures/{name}/bee/copy.jpg", "it looks like another"),
+        ),
+        notes=(f"a note on {name}",),
+        seconds={"embed": 4.0, "fit": 1.5, "store": 0.25},
+        curve=curve,
+    )
+
+
+def some_history(epochs: int = 12) -> list[dict[str, float]]:
+    """A training that gets better more and more slowly."""
+    return [
+        {
+            "epoch": epoch,
+            "loss": 0.5 + 1 / epoch,
+            "validation_loss": 0.3 + 0.5 / epoch,
+            "validation_accuracy": 0.95 - 0.1 / epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def some_finetuning(evaluation: Evaluation | None = None, name: str = "animals") -> TrainingReport:
+    """All layers trained, over twelve epochs."""
+    recipe = {"method": "finetune", "epochs": 12, "batch": 32, "history": some_history()}
+    report = some_training(evaluation or some_evaluation(), name=name, flips=20)
+    return replace(report, method="finetune", recipe=recipe)
+
+
+def some_addition() -> TrainingReport:
+    """One class more, without pictures to measure with."""
+    report = some_training()
+    return replace(
+        report, accuracy=None, estimate=0.9, accuracy_on="an estimate", split={"seed": 0}
+    )
+
+
 def write_all(folder: Path) -> dict[str, Path]:
     """A page of each kind, in files."""
     from whatsit import report
@@ -224,6 +303,8 @@ def write_all(folder: Path) -> dict[str, Path]:
         "comparison": report.comparison_page(some_comparison()),
         "benchmark": report.benchmark_page(some_benchmark(warnings=["too noisy"])),
         "choice": report.choice_page(some_choice()),
+        "training": report.training_page(some_training(some_evaluation(), curve=some_curve())),
+        "finetuning": report.training_page(some_finetuning()),
         "hostile": report.evaluation_page(some_evaluation(60, names=_NO_BREAKS, model="m" * 300)),
     }
     for name, html in pages.items():

@@ -97,6 +97,44 @@ def test_adding_in_place_and_elsewhere(
     assert package.Bundle.read(output).labels.names[-1] == "more"
 
 
+def test_a_report(whatsit: Program, textures: Path, tmp_path: Path) -> None:
+    output, page = tmp_path / "t.tflite", tmp_path / "report.html"
+    run = whatsit("train", textures, *MODEL, "-o", output, "--report", page)
+    assert (run.status, run.err) == (0, "")
+    assert re.search(r"^(Twice  |More   )", run.out, re.MULTILINE)
+    assert max(len(line) for line in run.out.splitlines() if str(tmp_path.parent) not in line) <= 80
+    html = page.read_text("utf-8")
+    assert "Would more pictures help?" in html
+    assert package.Bundle.read(output).sha256 in html
+    new = f"more={textures / 'rings'}"
+    run = whatsit("train", "--add", new, "--to", output, "--json", "--report", page)
+    assert run.status == 0
+    assert json.loads(run.out)["curve"] is None
+    assert "Estimate of Top-1" in page.read_text("utf-8")
+
+
+def test_a_report_changes_nothing_else(whatsit: Program, others: Path, tmp_path: Path) -> None:
+    plain, other = tmp_path / "a.tflite", tmp_path / "b.tflite"
+    value = json.loads(whatsit("train", others, *MODEL, "-o", plain, "--json").out)
+    assert value["curve"] is None
+    options = ("--json", "--report", tmp_path / "r.html")
+    value = json.loads(whatsit("train", others, *MODEL, "-o", other, *options).out)
+    assert value["curve"]["cross_validation"]
+    assert plain.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("page", ["page.txt", "", "no folder/page.html", "folder.html"])
+def test_a_report_that_cannot_be_written_stops_before_the_work(
+    whatsit: Program, others: Path, tmp_path: Path, page: str
+) -> None:
+    (tmp_path / "folder.html").mkdir()
+    output = tmp_path / "t.tflite"
+    run = whatsit("train", others, "-o", output, "--report", page and tmp_path / page)
+    assert run.status in (1, 2)
+    assert run.err.startswith("error")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.html"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -109,7 +147,7 @@ def test_adding_in_place_and_elsewhere(
         (["--add", "a=", "--to", "x.tflite"], "--add 'a='"),
         (["DATASET", "--add", "a=b", "--to", "x.tflite"], "for teaching anew"),
         (["DATASET", "-o", "x.png"], "x.png"),
-        (["DATASET", "-o", "x.tflite", "--method", "finetune"], "no such option"),
+        (["DATASET", "-o", "x.tflite", "--method", "tune"], "the method 'tune'"),
         (["DATASET", "-o", "x.tflite", "--workers", "0"], "0 workers"),
     ],
 )

@@ -302,7 +302,7 @@ def test_no_data_set(tmp_path: Path, cat: Path) -> None:
     (tmp_path / "a" / "tabby").mkdir()
     assert "no pictures in the folders" in refused(tmp_path / "a").message
     touch(tmp_path / "pictures.zip", tmp_path / "b" / "x.jpg", tmp_path / "b" / "y.jpg")
-    assert refused(tmp_path / "pictures.zip").hint == "unpack an archive first"
+    assert refused(tmp_path / "pictures.zip").hint == "unpack any other archive first"
     assert "the 2 pictures" in refused(tmp_path / "b").message
     assert refused("a\0b").message == "no data set 'a\\x00b'"
     for error in (refused(tmp_path / "b"), refused(tmp_path / "a")):

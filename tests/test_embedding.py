@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import make_models
 import numpy as np
 import pytest
+from PIL import Image
 
 from whatsit import (
     Bundle,
@@ -13,11 +15,13 @@ from whatsit import (
     ImageUnreadable,
     ModelUnsupported,
     UsageError,
+    doctor,
     embed,
     embedding,
     zoo,
 )
 from whatsit.classifier import load
+from whatsit.doctor import looks
 from whatsit.graph.head import last_layer
 
 MODEL = "mobilenet-v2-int8"
@@ -148,9 +152,9 @@ def test_a_file_that_changes_on_the_way_is_not_kept(
     first, whole = embed(MODEL, pictures[:1], keep=False).vectors, pictures[0].read_bytes()
     read = embedding.inputs.read
 
-    def changed(*arguments: object) -> object:
+    def changed(*arguments: object, **options: object) -> object:
         shutil.copy(pictures[1], pictures[0])
-        return read(*arguments)  # type: ignore[arg-type]
+        return read(*arguments, **options)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
         patch.setattr(embedding.inputs, "read", changed)
@@ -182,3 +186,30 @@ def test_workers_end_before_their_engines(
         embed(MODEL, pictures, progress=stop)
     assert caught.tb is not None
     assert ended == ["workers", "engines"]
+
+
+def test_what_is_opened_is_shown_and_looks_as_it_does_by_itself(
+    pictures: list[Path], tmp_path: Path
+) -> None:
+    """A large JPEG is decoded smaller for its look; one picture comes from the cache."""
+    large = tmp_path / "large.jpg"
+    Image.effect_noise((1300, 900), 60).convert("RGB").save(large)
+    small = tmp_path / "small.jpg"
+    Image.open(pictures[0]).convert("RGB").resize((320, 240)).save(small)
+    paths = [*map(str, pictures), str(small), str(large)]
+    shown: dict[str, Any] = {}
+
+    def show(path: str, image: Image.Image) -> None:
+        shown[path] = doctor.seen_of(image)
+
+    embed(MODEL, paths[1:2])
+    embed(MODEL, paths, show=show)
+    assert set(shown) == {*paths} - {paths[1]}
+    assert shown[str(large)] is None
+    known = {path: found for path, found in shown.items() if found is not None}
+    assert str(small) in known
+    for path, found in known.items():
+        expected = looks.seen(path)
+        assert np.array_equal(found.look, expected.look)
+        assert (found.detailed, found.colour) == (expected.detailed, expected.colour)
+    assert doctor.groups(paths, seen=known) == doctor.groups(paths) == [0, 1, 0, 0, 2]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 import io
+import lzma
 import os
 import random
 import struct
+import sys
 import tarfile
 import warnings
 import zipfile
@@ -348,6 +351,32 @@ def test_damage_anywhere_is_our_error_or_none(seed: int, make: Make) -> None:
         assert unpack(bytes(data)).model_name
 
 
+@pytest.mark.parametrize("pack", [bytes, lzma.compress, bz2.compress])
+def test_other_tars(pack: Callable[[bytes], bytes]) -> None:
+    data = pack(gzip.decompress(make_tar({"m/net.tflite": MODEL, "m/labels.txt": LABELS})))
+    kind = archives.kind_of(data[: archives.HEAD_BYTES])
+    assert kind in ("tar", "txz", "tbz")
+    found = archives.unpack(io.BytesIO(data), kind)
+    assert found == Unpacked("m/net.tflite", MODEL, "m/labels.txt", LABELS)
+
+
+@pytest.mark.parametrize("pack", [lzma.compress, bz2.compress])
+def test_other_tars_that_swell(pack: Callable[[bytes], bytes]) -> None:
+    data = pack(gzip.decompress(make_tar({"net.tflite": bytes(20 << 20)})))
+    kind = archives.kind_of(data)
+    assert kind in ("txz", "tbz")
+    with pytest.raises(ModelDamaged, match="unpack to more than"):
+        archives.unpack(io.BytesIO(data), kind)
+
+
+def test_a_python_without_xz(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = lzma.compress(gzip.decompress(make_tar({"net.tflite": MODEL})))
+    monkeypatch.setitem(sys.modules, "lzma", None)
+    with pytest.raises(ModelUnsupported, match="lzma") as caught:
+        archives.unpack(io.BytesIO(data), "txz")
+    assert ".tar.gz" in caught.value.expected
+
+
 def test_a_gzip_that_is_no_tar() -> None:
     assert isinstance(refusal(gzip.compress(b"no tar at all" * 100)), ModelDamaged)
 
@@ -361,6 +390,9 @@ def test_a_gzip_that_is_no_tar() -> None:
         (b"", None),
         (b"<html>..", None),
         (b"PK\x05\x06....", "zip"),
+        (b"\xfd7zXZ\0..", "txz"),
+        (b"BZh91AY&", "tbz"),
+        (bytes(257) + b"ustar\0", "tar"),
     ],
 )
 def test_kinds_go_by_content(head: bytes, kind: str | None) -> None:

@@ -376,8 +376,8 @@ def test_a_circle_ends(server: Server) -> None:
 @pytest.mark.parametrize(
     ("target", "reason"),
     [
-        ("file:///etc/passwd", "file is not a way to fetch a model"),
-        ("ftp://example.org/model", "ftp is not a way to fetch a model"),
+        ("file:///etc/passwd", "file is not a way to fetch a file"),
+        ("ftp://example.org/model", "ftp is not a way to fetch a file"),
         ("http://example.org/model", "plain http, which anybody on the way can alter"),
         ("http://me:secret@127.0.0.1/model", "it holds a name or a password"),
         ("https://", "it names no server"),

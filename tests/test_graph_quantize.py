@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import make_networks
@@ -12,6 +13,7 @@ from make_networks import Network
 
 from whatsit import Bundle, ModelUnsupported, zoo
 from whatsit._flatbuffer import read_model
+from whatsit.graph import rounding
 from whatsit.graph.half import float16_graph
 from whatsit.graph.patches import some_windows, spread
 from whatsit.graph.plain import plain_graph
@@ -239,6 +241,31 @@ def test_int8_gives_nearly_the_same_answers(kind: Network) -> None:
         for i in (*only_graph(model).inputs, *only_graph(model).outputs)
     ]
     assert edges == [Type.UINT8, Type.FLOAT32]
+
+
+@pytest.mark.parametrize("kind", [Network(), Network(flattens=True)], ids=["plain", "flat"])
+def test_wide_layers_are_rounded_in_blocks(kind: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding, "WIDEST", 20)
+    monkeypatch.setattr(rounding, "BLOCK", 7)  # which no layer's inputs are a multiple of
+    plain = plain_graph(make_networks.bundle(kind)).graph
+    others = photos(60, seed=2)
+    found = answers(quantize_int8(plain, photos(40)), others)
+    assert np.abs(found - answers(plain, others)).mean() < 0.015
+
+
+def test_a_layer_of_12_000_inputs_fits_into_memory() -> None:
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(3, 12_000))
+    inputs = rounding._in_blocks(random.random((4, 12_000), np.float32))
+    assert rounding._out_of_blocks(inputs, 12_000).shape == (4, 12_000)
+    tracemalloc.start()
+    moment = (inputs.transpose(0, 2, 1) @ inputs).astype(np.float64)
+    blocks = rounding._in_blocks(rows)
+    stored = _diffuse(blocks, moment, np.full((len(blocks), 3), 0.05))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 4e8  # and not the 1.2e9 of one matrix
+    assert rounding._out_of_blocks(stored, 12_000) == pytest.approx(rows / 0.05, abs=20)
 
 
 def test_colours_at_the_border_stay_in_int8() -> None:

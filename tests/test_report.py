@@ -19,11 +19,15 @@ from make_reports import (
     candidate,
     choose_among,
     measurement,
+    some_addition,
     some_benchmark,
     some_choice,
     some_comparison,
+    some_curve,
     some_diagnosis,
     some_evaluation,
+    some_finetuning,
+    some_training,
 )
 from PIL import Image
 
@@ -38,6 +42,8 @@ SOME: dict[str, Callable[[], str]] = {
     "comparison": lambda: report.comparison_page(some_comparison()),
     "benchmark": lambda: report.benchmark_page(some_benchmark(warnings=["too noisy to believe"])),
     "choice": lambda: report.choice_page(some_choice()),
+    "training": lambda: report.training_page(some_training(some_evaluation(), curve=some_curve())),
+    "finetuning": lambda: report.training_page(some_finetuning()),
 }
 # Results with little or nothing in them.
 FEW: dict[str, Callable[[], str]] = {
@@ -54,6 +60,13 @@ FEW: dict[str, Callable[[], str]] = {
     ),
     "nothing measured": lambda: report.benchmark_page(replace(some_benchmark(), measurements=())),
     "one setting": lambda: report.benchmark_page(some_benchmark(measurement("m", 0.01))),
+    "few pictures": lambda: report.training_page(
+        some_training(curve=some_curve(crossed=True, sure=False))
+    ),
+    "one class more": lambda: report.training_page(some_addition()),
+    "nothing wrong": lambda: report.training_page(
+        some_training(evaluation([answer("a", 0, 0)] * 3), flips=0)
+    ),
     "no candidate": lambda: report.choice_page(choose_among([], Limits())),
     "one candidate": lambda: report.choice_page(choose_among([candidate("m", 3, 1, 1)], Limits())),
     "no accuracy": lambda: report.choice_page(choose_among([candidate("m", 3, 1, None)], Limits())),

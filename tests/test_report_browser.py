@@ -19,7 +19,7 @@ QUIET = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever the page asked for could not be had
 ]
-KINDS = ("evaluation", "comparison", "benchmark", "choice", "hostile")
+KINDS = ("evaluation", "comparison", "benchmark", "choice", "training", "finetuning", "hostile")
 
 
 @pytest.fixture(scope="module")

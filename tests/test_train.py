@@ -125,13 +125,9 @@ def test_what_storing_the_head_changes_is_named(
     for row, picture in enumerate(held.dataset.rows):
         floats[row, given[held.dataset.place(picture)]] = 1
     floats[0] = np.roll(floats[0], 1)
-    lesson = SimpleNamespace(
-        held=held,
-        held_vectors=None,
-        learned=evaluation.labels,
-        fit=SimpleNamespace(logits=lambda vectors: floats),
-    )
-    (flip,) = making._flips(cast(Any, lesson), evaluation)
+    lesson = SimpleNamespace(held=held, learned=evaluation.labels)
+    product = SimpleNamespace(best=floats.argmax(axis=1))
+    (flip,) = making._flips(cast(Any, lesson), cast(Any, product), evaluation)
     assert flip.path == first
 
 
@@ -315,6 +311,20 @@ def test_adding_to_a_spoilt_memory(
     bundle = whatsit.Bundle(**{**vars_of(bundle), "record": {**bundle.record, "memory": memory}})
     with pytest.raises(whatsit.ModelError, match="remember"):
         add("new", others / "rings", to=bundle)
+
+
+def test_adding_to_a_memory_of_another_width(
+    taught: tuple[whatsit.TrainingReport, Path], others: Path
+) -> None:
+    from whatsit.train.memory import Memory
+
+    bundle, chance = taught[0].bundle, np.random.default_rng(0)
+    other = Memory.of(chance.normal(size=(20, 8)).astype(np.float32), np.arange(20) % len(KINDS))
+    record = {**bundle.record, "memory": other.to_json()}
+    bundle = whatsit.Bundle(**{**vars_of(bundle), "record": record})
+    with pytest.raises(whatsit.ModelDamaged, match="embeddings of 8 values") as caught:
+        add("new", others / "rings", to=bundle)
+    assert caught.value.expected == "1280, as its last layer takes"
 
 
 def vars_of(bundle: whatsit.Bundle) -> dict[str, Any]:
@@ -522,12 +532,7 @@ def test_labels_of_the_validation_pictures_must_be_known(others: Path, tmp_path:
     assert "'rings'" in caught.value.hint
 
 
-def test_an_address() -> None:
-    with pytest.raises(DatasetError, match="is an address"):
-        whatsit.train("https://example.org/a.zip")
-
-
-def test_without_scikit_learn(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(whatsit.ExtraMissing) as caught:
         train(others)

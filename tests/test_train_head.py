@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from whatsit import ExtraMissing, UsageError
-from whatsit.train import few, fit_few, fit_head
+from whatsit.train import few, fit_few, fit_head, memory
 from whatsit.train.head import Scaling
 from whatsit.train.memory import Memory
 
@@ -175,6 +175,18 @@ def test_memory_is_nearly_what_it_remembers() -> None:
     again = Memory.from_json(memory.to_json())
     assert np.array_equal(again.vectors(), memory.vectors())
     assert memory.pictures == (100, 100, 100)
+
+
+def test_the_directions_of_many_pictures_are_nearly_the_best() -> None:
+    """The oracle: numpy's singular values, of which no other directions can hold more."""
+    chance = np.random.default_rng(1)
+    vectors = chance.normal(size=(900, 800)) * np.geomspace(3, 0.1, 800)
+    centred = vectors - vectors.mean(axis=0)
+    rows = memory._principal(centred, 100)
+    assert rows @ rows.T == pytest.approx(np.eye(100), abs=1e-6)
+    best = float((np.linalg.svd(centred, compute_uv=False)[:100] ** 2).sum())
+    assert float(((centred @ rows.T) ** 2).sum()) > 0.98 * best
+    assert np.array_equal(rows, memory._principal(centred, 100))
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

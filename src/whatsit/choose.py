@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from . import benchmark, datasets, engines, wording, zoo
+from . import benchmark, datasets, engines, opening, wording, zoo
 from .bundle import Bundle
 from .choice import Candidate as Candidate
 from .choice import Choice as Choice
@@ -93,7 +93,10 @@ def choose(
         timing=_timing(timed),
         machine=timed.machine,
         warnings=(*_unread(evaluations), *timed.warnings),
-        notes=_engines(bundles, threads) if runtime == AUTO else (),
+        notes=(
+            *(() if dataset is None else dataset.notes),
+            *(_engines(bundles, threads) if runtime == AUTO else ()),
+        ),
         left_out=left_out,
     )
 
@@ -101,7 +104,7 @@ def choose(
 def _sampled(dataset: Dataset | str | os.PathLike[str], limit: int | None) -> Dataset:
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} pictures", expected="at least 1")
-    whole = dataset if isinstance(dataset, Dataset) else datasets.read(dataset)
+    whole = opening.read(dataset)
     return whole.only(datasets.sampled(len(whole), limit))
 
 

@@ -7,6 +7,7 @@ Pictures that a model finds alike have embeddings that are near each other. They
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ import stat
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +30,12 @@ from .graph.head import embedding_graph, find_head
 from .runtimes import Graph, open_runtime
 from .runtimes.base import Runtime
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 Floats = NDArray[np.float32]
 Progress = Callable[[int, int], None]  # (done, total)
+Show: TypeAlias = "Callable[[str, Image.Image], None]"
 
 _FORMAT = 1  # of what is kept; another one is another key
 _MAX_WORKERS = 1024
@@ -61,14 +67,16 @@ def embed(
     runtime: str | None = None,
     keep: bool = True,
     progress: Progress | None = None,
+    show: Show | None = None,
 ) -> Embeddings:
     """The embeddings of the pictures at these paths, by a bundle, or the model that `load` takes.
 
     `workers` pictures (default: the cores) are decoded and run at the same time. `runtime` names
     the engine (default: `litert` for a built-in model, `isolated` for any other). Embeddings are
     kept in the cache folder by the content of each file, unless `keep` is False, so that they are
-    computed once; `progress(done, total)` is called on the way. Raises ModelUnsupported for a model
-    without an embedding, and ModelError if it fails.
+    computed once; `progress(done, total)` is called on the way, and `show(path, image)`, from any
+    thread, with each picture that is opened, as images.open_image gives it. Raises ModelUnsupported
+    for a model without an embedding, and ModelError if it fails.
     """
     if isinstance(pictures, (str, bytes, os.PathLike)):
         raise UsageError(f"a lone {type(pictures).__name__} for many pictures", expected="a list")
@@ -83,7 +91,7 @@ def embed(
     cache = VectorCache(_key(bundle, engine), width) if keep else None
     paths = [os.fspath(path) for path in pictures]
     with (
-        contextlib.closing(_Backbone(bundle, engine, width, cache)) as backbone,
+        contextlib.closing(_Backbone(bundle, engine, width, cache, show)) as backbone,
         contextlib.closing(_overlapped(backbone, paths, workers)) as results,  # ends before it
     ):
         for row, result in enumerate(results):
@@ -96,15 +104,34 @@ def embed(
     return Embeddings(vectors, failures, cache.problem if cache is not None else "")
 
 
+_Stamp: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The SHA-256 of a file, and what it was when that was taken."""
+
+    digest: bytes
+    stamp: _Stamp
+
+
 class _Backbone:
     """A bundle up to its embedding, for several threads at once: each borrows an engine."""
 
-    def __init__(self, bundle: Bundle, engine: str, width: int, cache: VectorCache | None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        engine: str,
+        width: int,
+        cache: VectorCache | None,
+        show: Show | None,
+    ) -> None:
         self._bundle = bundle
         self._engine = engine
         self._graph: Graph | None = None
         self._width = width
         self._cache = cache
+        self._show = show
         self._idle: queue.SimpleQueue[Runtime] = queue.SimpleQueue()
         self._opened: list[Runtime] = []
 
@@ -113,17 +140,18 @@ class _Backbone:
         output = OutputSpec("float32", self._width)
         self._graph = Graph(self._bundle.name, embedding_graph(self._bundle), output)
 
-    def known(self, path: str) -> tuple[bytes | None, Floats | None]:
-        """The SHA-256 of a file, None if it is not to be kept, and its embedding, if it was."""
-        digest = _digest(path) if self._cache is not None else None
-        if digest is None or self._cache is None:
+    def known(self, path: str) -> tuple[_Content | None, Floats | None]:
+        """What is in a file, None if it is not to be kept, and its embedding, if it was."""
+        content = _content(path) if self._cache is not None else None
+        if content is None or self._cache is None:
             return None, None
-        return digest, self._cache.get(digest)
+        return content, self._cache.get(content.digest)
 
     def vector(self, path: str) -> Floats | InputError:
         """The embedding (D,) of one picture, or what is wrong with it."""
         try:
-            batch = inputs.read(path, self._bundle, self._bundle.preprocess).batch
+            show = None if self._show is None else functools.partial(self._show, path)
+            batch = inputs.read(path, self._bundle, self._bundle.preprocess, show=show).batch
         except InputError as error:
             error.__traceback__ = None  # its frames would keep the picture alive
             return error
@@ -132,10 +160,10 @@ class _Backbone:
         self._idle.put(runtime)  # not after an error: it may be in any state
         return vector
 
-    def add(self, path: str, digest: bytes | None, vector: Floats) -> None:
+    def add(self, path: str, content: _Content | None, vector: Floats) -> None:
         """Keeps an embedding for the next time, unless the file has changed since `known`."""
-        if digest is not None and self._cache is not None and _digest(path) == digest:
-            self._cache.add(digest, vector)
+        if content is not None and self._cache is not None and _stamp(path) == content.stamp:
+            self._cache.add(content.digest, vector)
 
     def close(self) -> None:
         """Releases the engines and closes the cache."""
@@ -170,28 +198,39 @@ def _overlapped(
         for row, (path, (_, vector)) in enumerate(zip(paths, lookups, strict=True)):
             if vector is None:
                 pending[row] = pool.submit(backbone.vector, path)
-        for row, (digest, vector) in enumerate(lookups):
+        for row, (content, vector) in enumerate(lookups):
             if vector is not None:
                 yield vector
                 continue
             result = pending.pop(row).result()
             if not isinstance(result, InputError):
-                backbone.add(paths[row], digest, result)
+                backbone.add(paths[row], content, result)
             yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _digest(path: str) -> bytes | None:
-    """The SHA-256 of a file; None where opening it as a picture will say what is wrong."""
+def _content(path: str) -> _Content | None:
+    """What is in a file; None where opening it as a picture will say what is wrong."""
+    stamp = _stamp(path)
+    if stamp is None:
+        return None
+    try:
+        with open(path, "rb") as file:
+            return _Content(hashlib.sha256(file.read()).digest(), stamp)
+    except OSError:
+        return None
+
+
+def _stamp(path: str) -> _Stamp | None:
+    """What changes when a file is written or replaced; None for what is not to be kept."""
     try:
         about = os.stat(path)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_HASHED_BYTES:
-            return None
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).digest()
     except (OSError, ValueError):
         return None
+    if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_HASHED_BYTES:
+        return None
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns
 
 
 def _key(bundle: Bundle, engine: str) -> str:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from . import datasets, machine, zoo
+from . import datasets, machine, opening, zoo
 from ._journal import Entry, Journal
 from .classifier import Classifier
 from .datasets import Dataset
@@ -21,7 +21,7 @@ from .wording import percent
 
 Progress = Callable[[int, int], None]  # (done, total)
 
-_LEAST_KEPT = 5  # classes of each answer
+LEAST_KEPT = 5  # classes of each answer
 # Top-1 of indices that are one off, as they are and shifted: no model is so bad and then so good.
 _NEARLY_NONE = 0.1
 _FAR_BETTER = 0.4
@@ -70,7 +70,7 @@ def evaluate(
     progress: Progress | None = None,
     note: Callable[[str], None] | None = None,
 ) -> Evaluation:
-    """The answers of `classifier` to every picture of `dataset`, a Dataset or its path.
+    """The answers of `classifier` to every picture of `dataset`, a Dataset or what `opening` reads.
 
     A picture that cannot be read is a Failure among the answers. `labels_by`, `label_offset` and
     `skip_unknown` are those of datasets.truths; `ks` the k of Top-k to be asked for; `limit` takes
@@ -85,7 +85,7 @@ def evaluate(
     remarks = _Remarks(note)
     if classifier.preprocess == classifier.bundle.preprocess:
         remarks.add(*classifier.bundle.notes)
-    whole = dataset if isinstance(dataset, Dataset) else datasets.read(dataset)
+    whole = opening.read(dataset)
     matched = known(
         whole,
         classifier.bundle.labels,
@@ -103,7 +103,7 @@ def evaluate(
         dataset=chosen,
         truths=tuple(index for i in places if (index := matched.indices[i]) is not None),
         fingerprint=chosen.fingerprint(),
-        kept=max(_LEAST_KEPT, *ks),
+        kept=max(LEAST_KEPT, *ks),
         workers=at_once,
         threads=classifier.threads_for(max(1, at_once)),
         label_offset=matched.offset,

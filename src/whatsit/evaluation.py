@@ -28,6 +28,7 @@ class Answer:
 
     `path` is below the root of the data set; `truth` is a class index of the model; `ranked` the
     best classes, at least five if there are; `size_bytes` that of the file, None if not known.
+    `timings_ms` is empty if the picture was not timed.
     """
 
     path: str
@@ -85,7 +86,8 @@ class Confusion:
 class Evaluation:
     """The answers of one model to one data set, and what they were given with.
 
-    `wall_s` is None where the run was interrupted and resumed, or this is a part of it. `ks` are
+    `wall_s` is None where the run was interrupted and resumed, this is a part of it, or not all
+    answers were timed. `ks` are
     the k of Top-k that were asked for; each answer keeps at least that many classes, if the model
     has them. `root` is the absolute path of the data set, `fingerprint` empty for a part of a run.
     """
@@ -155,11 +157,17 @@ class Evaluation:
         wrong = [answer for answer in self.answers if not answer.right]
         return sorted(wrong, key=lambda answer: (-answer.ranked[0][1], answer.path))
 
+    @property
+    def timed(self) -> int:
+        """How many of the answers were timed."""
+        return sum(bool(answer.timings_ms) for answer in self.answers)
+
     def speed(self) -> dict[str, Spread]:
-        """The times of one picture, by stage and in total; empty without answers."""
-        if not self.answers:
+        """The times of one picture, by stage and in total; empty if none was timed."""
+        taken = [answer.timings_ms for answer in self.answers if answer.timings_ms]
+        if not taken:
             return {}
-        times = {stage: [answer.timings_ms[stage] for answer in self.answers] for stage in STAGES}
+        times = {stage: [each[stage] for each in taken] for stage in STAGES}
         times["total"] = [sum(parts) for parts in zip(*times.values(), strict=True)]
         return {stage: Spread.of(ms) for stage, ms in times.items()}
 
@@ -206,7 +214,7 @@ class Evaluation:
             "wall_s": self.wall_s,
             "labels": self.labels.to_json(),
             "answers": [
-                [a.path, a.truth, a.ranked, [a.timings_ms[s] for s in STAGES], a.size_bytes]
+                [a.path, a.truth, a.ranked, _times(a.timings_ms), a.size_bytes]
                 for a in self.answers
             ],
             "failures": self._failures_json(),
@@ -298,7 +306,10 @@ def parse_answer(
     Raises ValueError or TypeError for what no model of so many classes can have answered.
     """
     best = tuple((index, float(score)) for index, score in ranked)
-    timings_ms = {stage: float(ms) for stage, ms in zip(STAGES, times, strict=True)}
+    # Without any, it was not timed.
+    timings_ms = {
+        stage: float(ms) for stage, ms in zip(STAGES if times else (), times, strict=True)
+    }
     if not best or not all(isinstance(i, int) and 0 <= i < classes for i, _ in best):
         raise ValueError(f"the classes {[index for index, _ in best]!r:.60}")
     if not all(0 <= score <= 1 for _, score in best):  # false for NaN
@@ -306,6 +317,10 @@ def parse_answer(
     if not all(0 <= ms < math.inf for ms in timings_ms.values()):
         raise ValueError(f"the times {times!r:.60}")
     return best, timings_ms
+
+
+def _times(timings_ms: Mapping[str, float]) -> list[float]:
+    return [timings_ms[stage] for stage in STAGES] if timings_ms else []
 
 
 def _answer(

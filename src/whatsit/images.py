@@ -96,6 +96,7 @@ _LAST_SIDES = {
     7: ("left", "top"),
     8: ("right", "top"),
 }
+LEAST_SHRINK = 2  # below it a JPEG is decoded whole
 _COVERED = "whatsit_covered"  # a key of Image.info, which Pillow carries through its operations
 
 
@@ -128,6 +129,11 @@ def covered(image: Image.Image) -> Box:
     """
     box: Box = image.info.get(_COVERED, (0.0, 0.0, float(image.width), float(image.height)))
     return box
+
+
+def is_whole(image: Image.Image) -> bool:
+    """Whether an image from open_image has all the pixels of the picture."""
+    return _COVERED not in image.info
 
 
 def _open_object(source: Any, shrink: Shrink | None) -> Image.Image:
@@ -303,7 +309,7 @@ def _decode_smaller(image: Image.Image, shrink: Shrink) -> None:
     width, height = image.size
     orientation = _orientation(image)
     factor = shrink(width, height) if orientation > 4 else shrink(height, width)
-    if factor >= 2:
+    if factor >= LEAST_SHRINK:
         # draft() picks the largest reduction that keeps both sides at least this long.
         done = image.draft(None, (max(1, int(width / factor)), max(1, int(height / factor))))
         if done is not None:

@@ -13,7 +13,10 @@ from .bundle import Bundle, InputSpec
 from .preprocess import Preprocess, Region
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+    from PIL import Image
 
     from .images import ImageSource
 
@@ -33,8 +36,12 @@ def read(
     *,
     region: Region | None = None,
     rotation: int = 0,
+    show: Callable[[Image.Image], None] | None = None,
 ) -> Input:
-    """What `bundle` is to be given of a picture by this rule. Raises InputError for a bad one."""
+    """What `bundle` is to be given of a picture by this rule. Raises InputError for a bad one.
+
+    `show` is called with the picture as images.open_image gave it.
+    """
     target = (bundle.input.height, bundle.input.width)
 
     def shrink(height: int, width: int) -> float:
@@ -43,6 +50,8 @@ def read(
     start = time.perf_counter()
     image = images.open_image(source, shrink=shrink)
     decoded = time.perf_counter()
+    if show is not None:
+        show(image)
     within = images.covered(image)
     pixels = preprocess.run(rule, image, target, within=within, region=region, rotation=rotation)
     batch = tensor(bundle.input, pixels)

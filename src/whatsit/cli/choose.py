@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
-from . import output, progress
+from . import material, output, progress
 from .options import parse_size, quantity, report_option, runtime_option
 from .targets import Targets, model_files
 
@@ -54,14 +54,15 @@ def command(
     Exit status: 0 if a model is recommended, 1 if none keeps the limits or a MODEL cannot be used,
     2 for wrong usage.
     """
-    from .. import datasets, report
+    from .. import report
     from ..choose import Limits, choose
 
     limits = Limits(_latency_ms(max_latency), max_size, _share(min_top1))
     targets = Targets(report=report_path)
     targets.check()
-    pictures = None if data is None else datasets.read(data)
-    targets.spare([*model_files(models), *(pictures.files if pictures else ())])
+    pictures = None if data is None else material.read(data)
+    read = material.files(data, pictures) if data and pictures else ()
+    targets.spare([*model_files(models), *read])
     with progress.line() as say:
         choice = choose(
             models or None,

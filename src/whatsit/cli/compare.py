@@ -10,7 +10,7 @@ import click
 
 from ..errors import DatasetError, UsageError
 from ..wording import counted, interval
-from . import output
+from . import material, output
 from .evaluate import check_seed, going_on, label_options, run_options
 from .options import report_option
 from .summary import class_name, percent, print_table
@@ -136,7 +136,6 @@ def _evaluations(
 ) -> tuple[Evaluation, Evaluation]:
     """The saved evaluations read, the models evaluated on the pictures that all of them know."""
     from ..classifier import load
-    from ..datasets import read
     from ..evaluation import Evaluation
 
     notes = _Notes()
@@ -150,8 +149,8 @@ def _evaluations(
                 opened.append(stack.enter_context(classifier))
                 if classifier.pick is not None:
                     notes.add(f"{classifier.bundle.name}: {classifier.pick.reason}")
-        whole = read(dataset) if dataset is not None else None
-        targets.spare([] if whole is None else whole.files)
+        whole = material.read(dataset) if dataset is not None else None
+        targets.spare(material.files(dataset, whole) if dataset and whole else ())
         pictures = None if whole is None else _shared(whole, opened, options, notes)
         if pictures is not None:
             chosen = {pictures.place(row) for row in pictures.rows}

@@ -60,7 +60,8 @@ def check(
 
     DATASET is a folder with a folder for each class, or a CSV file with the columns file and
     label, as for `whatsit evaluate`; or a folder that holds train and val, which are checked one
-    by one and against each other.
+    by one and against each other; or a .zip or .tar.gz of any of these, or the https address of
+    one.
 
     Found are files that cannot be read or are damaged; pictures that are there twice, also
     resized, saved again, darker, mirrored or cropped, within a class, in two classes, or in train

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
-from . import output, progress
+from . import material, output, progress
 from .options import report_option, runtime_option
 from .progress import Advance
 from .targets import Targets, model_files
@@ -121,7 +121,8 @@ def command(
 
     MODEL is a name (see `whatsit models`) or a .tflite. DATASET is a folder with a folder for each
     class; a CSV file with the columns file and label (or class_index), or a folder with such a
-    labels.csv; or ImageNet's validation pictures with val.txt or LOC_val_solution.csv.
+    labels.csv; ImageNet's validation pictures with val.txt or LOC_val_solution.csv; or a .zip or
+    .tar.gz of any of these, or the https address of one.
 
     A run that was interrupted goes on where it was when the same command is given again.
 
@@ -129,15 +130,14 @@ def command(
     """
     from .. import report
     from ..classifier import load
-    from ..datasets import read
     from ..evaluate import evaluate
     from .summary import print_evaluation
 
     targets = Targets(save_path, report_path)
     targets.check()
     check_seed(seed, limit)
-    pictures = read(dataset)
-    targets.spare([*model_files([model]), *pictures.files])
+    pictures = material.read(dataset)
+    targets.spare([*model_files([model]), *material.files(dataset, pictures)])
     with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
         if classifier.pick is not None:
             output.print_note(classifier.pick.reason)

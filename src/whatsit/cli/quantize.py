@@ -11,7 +11,7 @@ import click
 from .. import storage
 from ..errors import BelowFloor, UsageError
 from ..wording import counted, interval
-from . import output, progress
+from . import material, output, progress
 from .evaluate import label_options
 from .options import report_option
 from .summary import class_name, percent, print_table
@@ -148,11 +148,10 @@ def _check_output(out: str, source: Path | None, force: bool) -> None:
 def _labelled(
     data: str | None, labels_by: str, skip_unknown: bool, limit: int | None, seed: int
 ) -> Labelled | None:
-    from ..datasets import read
     from ..quantizing import Labelled
 
     if data is not None:
-        return Labelled(read(data), labels_by, skip_unknown, limit, seed)
+        return Labelled(material.read(data), labels_by, skip_unknown, limit, seed)
     if limit is not None or skip_unknown or labels_by != "auto":
         raise UsageError("which labelled pictures to take, but none", expected="--data DATASET")
     return None

@@ -55,6 +55,8 @@ def _print_accuracy(console: Console, evaluation: Evaluation) -> None:
 
 def _print_speed(console: Console, evaluation: Evaluation) -> None:
     speed = evaluation.speed()
+    if not speed:
+        return
     parts = ", ".join(f"{stage} {speed[stage].median:.1f}" for stage in list(speed)[:-1])
     total = speed["total"]
     console.print(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from ..errors import UsageError
 from . import output, progress
+from .options import report_option
+
+if TYPE_CHECKING:
+    from ..train import Tuning
 
 
 def _only_one(
@@ -32,12 +39,20 @@ def _only_one(
     "--model",
     "parent",
     metavar="NAME|FILE",
-    help="The model to teach.  [default: efficientnet-lite0-int8]",
+    help="The model to teach.  [default: efficientnet-lite0-int8; to finetune, "
+    "efficientnet-lite0-float16]",
 )
 @click.option(
     "--validation",
     metavar="DATASET",
     help="Pictures to measure with.  [default: a fifth of DATASET, from which nothing is learned]",
+)
+@click.option(
+    "--method",
+    metavar="METHOD",
+    default="head",
+    help="head: a new last layer, in seconds.  finetune: all layers, in minutes to hours, for "
+    "a few points more.  [default: head]",
 )
 @click.option(
     "--few-shot",
@@ -61,46 +76,100 @@ def _only_one(
     is_flag=True,
     help="Do not keep in the model what --add needs: it is smaller, and final.",
 )
-@click.option("--force", is_flag=True, help="Replace FILE if it is there.")
+@click.option(
+    "--epochs",
+    type=int,
+    metavar="N",
+    help="finetune: how often each picture is looked at.  [default: by their number, 5 to 40]",
+)
+@click.option(
+    "--batch",
+    type=int,
+    metavar="N",
+    help="finetune: pictures of one step; fewer need less memory.  [default: 32]",
+)
+@click.option(
+    "--rate",
+    type=float,
+    metavar="R",
+    help="finetune: the highest rate of learning.  [default: 0.0003]",
+)
+@click.option(
+    "--device",
+    metavar="NAME",
+    help="finetune: cpu, cuda, mps, or auto for a GPU where there is one.  [default: auto]",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="finetune: go on where a training was cut off, from FILE.checkpoint.",
+)
+@click.option(
+    "--float",
+    "float_path",
+    metavar="FILE",
+    help="finetune: also write the model before it became int8, as float16.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace FILE if it is there, and what is left of a training that was cut off.",
+)
 @click.option("--seed", type=int, default=0, metavar="N", help="Hold out other pictures.")
 @click.option(
     "--workers", type=int, metavar="N", help="Pictures at the same time.  [default: the cores]"
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@report_option
 def command(
     dataset: str | None,
     output_path: str | None,
     parent: str | None,
     validation: str | None,
+    method: str,
     few_shot: bool,
     added: str | None,
     to: str | None,
     no_memory: bool,
+    epochs: int | None,
+    batch: int | None,
+    rate: float | None,
+    device: str | None,
+    resume: bool,
+    float_path: str | None,
     force: bool,
     seed: int,
     workers: int | None,
     as_json: bool,
+    report_path: str | None,
 ) -> int:
     """Teach a model your own classes, and measure it on pictures it has not seen.
 
     DATASET is a folder with a folder for each class; a CSV file with the columns file and label;
-    or a .zip or .tar.gz of such a folder. The result is one .tflite with labels, preprocessing and
-    measured accuracy inside, for every command of whatsit and for phones.
+    a .zip or .tar.gz of such a folder; or the https address of one. The result is one .tflite with
+    labels, preprocessing and measured accuracy inside, for every command of whatsit and for phones.
 
-    Exit status: 0 if the model was written, 1 if not, 2 for wrong usage.
+    Exit status: 0 if the model was written, 1 if not, 2 for wrong usage; 130 after Ctrl-C, which
+    ends finetuning early: the best model so far is written, and --resume goes on.
     """
+    from .. import report as pages
     from ..train import add, train
     from .train_text import print_report
 
+    if report_path is not None:
+        pages.check(report_path)
     note = output.print_note
+    settings = {"epochs": epochs, "batch": batch, "rate": rate, "device": device}
+    tuning = _tuning(settings)
     with progress.bar() as bar:
 
         def advance(what: str, done: int, total: int) -> None:
             bar(done, total, what)
 
         if added is not None or to is not None:
+            others = few_shot or no_memory or resume or tuning or float_path or method != "head"
             name, folder, model = _addition(
-                added, to, dataset=dataset, parent=parent, others=few_shot or no_memory
+                added, to, dataset=dataset, parent=parent, others=bool(others)
             )
             output_path, force = output_path or model, force or output_path is None
             report = add(
@@ -123,22 +192,39 @@ def command(
                 )
             report = train(
                 dataset,
+                method=method,
                 parent=parent,
                 output=output_path,
+                float_output=float_path,
                 validation=validation,
                 few_shot=few_shot,
+                tuning=tuning,
+                resume=resume,
                 remember=not no_memory,
+                curve=report_path is not None and method == "head",
                 force=force,
                 seed=seed,
                 workers=workers,
                 progress=advance,
                 note=note,
             )
-    if as_json:
-        output.print_json({**report.to_json(), "output": output_path})
-    else:
-        print_report(report, output_path)
-    return 0
+    try:  # the file first, since printing ends with the reader of a pipe, and yet in any case
+        if report_path is not None:
+            pages.save(pages.training_page(report), report_path)
+    finally:
+        if as_json:
+            output.print_json({**report.to_json(), "output": output_path})
+        else:
+            print_report(report, output_path)
+    return 0 if report.finished else 128 + signal.SIGINT
+
+
+def _tuning(settings: dict[str, Any]) -> Tuning | None:
+    """What was asked for, None where nothing was. Raises UsageError."""
+    from ..train import Tuning
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    return Tuning(**given) if given else None
 
 
 def _addition(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from ..wording import counted, interval
@@ -11,9 +12,11 @@ from .summary import class_name, percent, print_mistakes, print_table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ..train.curve import LearningCurve
     from ..train.report import TrainingReport
 
 _SHOWN = 5
+_WIDTH = 64  # of words behind a name
 _MOST_CLASSES = 12  # more are shown by their weakest
 
 
@@ -26,6 +29,10 @@ def print_report(report: TrainingReport, path: str) -> None:
         f"{output.printable(report.parent)} with {counted(taught, 'picture')}\n"
     )
     _print_accuracy(console, report)
+    if report.curve is not None:
+        _print_curve(console, report.curve)
+    if report.method == "finetune":
+        _print_epochs(console, report)
     size = f"{len(report.bundle.data) / 1e6:.1f} MB"
     console.print(f"{'Size':<12} {size:>7}")
     total = sum(report.seconds.values())
@@ -56,13 +63,40 @@ def _print_accuracy(console: Console, report: TrainingReport) -> None:
         console.print(f"{'Estimate':<12} {percent(report.estimate)} top-1", style="bold")
     console.print(f"{'on':<12}  {output.printable(report.accuracy_on)}")
     if report.float_accuracy is not None:
-        count = len(report.flips)
+        count, what = len(report.flips), "head" if report.method == "head" else "model"
         answers = "the same answers" if count == 0 else f"{counted(count, 'answer')} differ"
         answers += "s" if count == 1 else ""
         console.print(
-            f"{'Float head':<12} {percent(report.float_accuracy.value)} before it was stored: "
+            f"{f'Float {what}':<12} {percent(report.float_accuracy.value)} before it was stored: "
             f"{answers}"
         )
+
+
+def _print_epochs(console: Console, report: TrainingReport) -> None:
+    """How long all layers were trained, and what was kept of it."""
+    recipe = report.recipe
+    done, kept = len(recipe["history"]), recipe["best_epoch"]
+    end = "" if done == recipe["epochs"] else f" of {recipe['epochs']}"
+    learned = counted(recipe["learned"], "picture")
+    console.print(
+        f"{'Trained':<12}  {counted(done, 'epoch')}{end} on {learned}; "
+        f"epoch {kept} is kept, judged by {recipe['judged']} others"
+    )
+
+
+def _print_curve(console: Console, curve: LearningCurve) -> None:
+    """What twice the pictures would give, or why that cannot be said."""
+    if curve.twice is not None:
+        expected = curve.twice
+        console.print(
+            f"{'Twice':<12} {percent(expected.accuracy)} ({interval(expected.interval)}) expected "
+            f"of {counted(expected.pictures, 'picture')}"
+        )
+        return
+    first, *rest = textwrap.wrap(curve.verdict, _WIDTH)
+    console.print(f"{'More':<12}  {first}")
+    for line in rest:
+        console.print(f"{'':<12}  {line}")
 
 
 def _print_classes(console: Console, report: TrainingReport) -> None:

@@ -55,8 +55,8 @@ def read(path: str | os.PathLike[str]) -> Dataset:
         )
     raise DatasetError(
         f"{shown!r} is no data set",
-        expected="a folder, or a file .csv or val.txt",
-        hint="unpack an archive first",
+        expected="a folder, a file .csv or val.txt, or a .zip or .tar.gz of these",
+        hint="unpack any other archive first",
     )
 
 

@@ -47,13 +47,15 @@ def truths(
     label_offset: int | None = None,
     skip_unknown: bool = False,
     imagenet: Labels | None = None,
+    to_leave_out: str = "--skip-unknown leaves them out",
 ) -> Matched:
     """Which class of the model each row has.
 
     `label_offset` is added to every index (default: 1 if the model puts `background` before the
     classes and the data set does not, else 0). `imagenet` are the classes of ImageNet with their
-    WordNet ids, for models that have these classes but carry no ids. Raises DatasetError for
-    labels that the model lacks, unless `skip_unknown`, and for ambiguous ones; UsageError.
+    WordNet ids, for models that have these classes but carry no ids. `to_leave_out` is what a
+    person can do about labels that the model lacks. Raises DatasetError for these, unless
+    `skip_unknown`, and for ambiguous ones; UsageError.
     """
     if labels_by not in LABELS_BY:
         raise UsageError(f"labels by {labels_by!r}", expected=f"one of {', '.join(LABELS_BY)}")
@@ -72,9 +74,9 @@ def truths(
     elif kind == "synset":
         found, unknown = _by_synset(counts, labels, imagenet, notes)
     else:
-        found, unknown = _by_name(counts, labels, refuse_ambiguous=not skip_unknown)
+        found, unknown = _by_name(counts, labels, "" if skip_unknown else to_leave_out)
     if unknown and not (skip_unknown and found):
-        raise _unmatched(counts, unknown, labels, kind)
+        raise _unmatched(counts, unknown, labels, kind, to_leave_out)
     if unknown:
         left_out = sum(counts[label] for label in unknown)
         notes.append(
@@ -150,19 +152,20 @@ def _by_synset(
 
 
 def _by_name(
-    counts: Mapping[str, int], labels: Labels, *, refuse_ambiguous: bool
+    counts: Mapping[str, int], labels: Labels, to_leave_out: str
 ) -> tuple[dict[str, int], dict[str, str]]:
+    """Refuses an ambiguous label, unless there is nothing `to_leave_out`."""
     names = _Names(labels)
     found: dict[str, int] = {}
     unknown: dict[str, str] = {}
     for label in counts:
         classes = names.find(label)
-        if len(classes) > 1 and refuse_ambiguous:
+        if len(classes) > 1 and to_leave_out:
             meant = " or ".join(f"{quoted(labels.names[i])} (class {i})" for i in classes[:LISTED])
             raise DatasetError(
                 f"the label {quoted(label)} could be {meant}",
                 expected="a label that names one class",
-                hint="write it as the model does; --skip-unknown leaves its pictures out",
+                hint=f"write it as the model does; {to_leave_out}",
             )
         if len(classes) == 1:
             found[label] = classes[0]
@@ -198,7 +201,11 @@ class _Names:
 
 
 def _unmatched(
-    counts: Mapping[str, int], unknown: Mapping[str, str], labels: Labels, kind: str
+    counts: Mapping[str, int],
+    unknown: Mapping[str, str],
+    labels: Labels,
+    kind: str,
+    to_leave_out: str,
 ) -> DatasetError:
     """The error that names up to five labels, with what they may have meant."""
     many = f"{len(unknown)} of {len(counts)} labels name no class of the model"
@@ -210,7 +217,7 @@ def _unmatched(
     if kind == "index":
         expected = next(iter(unknown.values()))
         most = int(expected.rpartition(" ")[2])
-        hint = "--skip-unknown leaves them out"
+        hint = to_leave_out
         if set(_numbers(unknown).values()) == {most + 1}:
             hint = f"--label-offset -1 if the data set counts from 1; {hint}"
     elif set(map(str.casefold, counts)) <= SPLITS:
@@ -219,7 +226,7 @@ def _unmatched(
         expected = "WordNet ids of the model" if kind == "synset" else "names of its classes"
         meant = [f"{quoted(label)}: {text}" for label, text in unknown.items() if text][:LISTED]
         hint = f"did you mean {'; '.join(meant)}? " if meant else ""
-        hint += "--skip-unknown leaves them out" if len(unknown) < len(counts) else ""
+        hint += to_leave_out if len(unknown) < len(counts) else ""
     return DatasetError(message, expected=expected, hint=hint.strip())
 
 

@@ -6,7 +6,7 @@ small, labels that are probably wrong. `check` gives a Diagnosis; `groups` is fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from ..datasets import Dataset
 from . import twins
 from .checking import check as check
+from .looks import Seen as Seen
 from .looks import see_all
+from .looks import seen_of as seen_of
 from .values import Diagnosis as Diagnosis
 from .values import Evidence as Evidence
 from .values import Finding as Finding
@@ -26,6 +28,7 @@ def groups(
     dataset: Dataset | Sequence[str],
     *,
     vectors: NDArray[np.float32] | None = None,
+    seen: Mapping[str, Seen] | None = None,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[int]:
@@ -34,13 +37,14 @@ def groups(
     Same pictures are those with the same bytes, and those that were resized, encoded again, made
     brighter or darker, mirrored or cropped a little: a split must keep them on one side. A picture
     that cannot be read is alone. `vectors` (rows, D) are embeddings in the order of the rows, as
-    `embedding.embed` gives them; with them only pictures whose embeddings are near each other
-    are opened, which costs less.
+    `embedding.embed` gives them; with them more is found, and less of it in vain. `seen` are looks
+    by path, of pictures that need not be opened for them.
     """
     paths = [row.path for row in dataset.rows] if isinstance(dataset, Dataset) else list(dataset)
-    wanted = None if vectors is None else twins.by_vectors(vectors)
-    opened = range(len(paths)) if wanted is None else sorted({i for pair in wanted for i in pair})
-    found = see_all([paths[place] for place in opened], workers=workers, progress=progress)
-    seen = {place: each for place, each in zip(opened, found, strict=True) if each is not None}
-    pairs = twins.same_looks(seen) if wanted is None else twins.confirmed(seen, wanted)
+    known = seen or {}
+    missing = [path for path in paths if path not in known]
+    found = dict(zip(missing, see_all(missing, workers=workers, progress=progress), strict=True))
+    every = ((place, known.get(path) or found[path]) for place, path in enumerate(paths))
+    looks = {place: look for place, look in every if look is not None}
+    pairs = twins.same_looks(looks, vectors, quick=True)
     return twins.grouped(len(paths), ((pair.first, pair.second) for pair in pairs))

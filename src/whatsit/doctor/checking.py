@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from .. import embedding
+from .. import embedding, opening
 from ..bundle import Bundle
 from ..classifier import open_bundle
 from ..errors import UsageError
@@ -65,9 +65,10 @@ def check(
 ) -> Diagnosis:
     """What is wrong with the data set at `path`: its files, classes, copies and labels.
 
-    A folder that holds train, val or test is checked part by part, and for pictures that are in
-    two of them; so is a second data set, `against`. `model` (default: the starter) makes the
-    embeddings that wrong labels are found by; without `embeddings` those are not looked for.
+    `path` may be whatever `opening` reads. A folder that holds train, val or test is checked part
+    by part, and for pictures that are in two of them; so is a second data set, `against`. `model`
+    (default: the starter) makes the embeddings that wrong labels are found by; without
+    `embeddings` those are not looked for.
     Raises DatasetError if there is nothing to check, UsageError if both data sets are the same,
     ModelError for a model without embeddings.
     """
@@ -78,15 +79,24 @@ def check(
     if embeddings:
         bundle = model if isinstance(model, Bundle) else open_bundle(model)
         find_head(bundle)  # before the long work: raises for a model without embeddings
-    own = parts.read(path)
-    every = own if against is None else parts.apart(own, parts.read(against))
+    places = [opening.located(path, progress=say)]
+    own = every = parts.read(places[0])
+    if against is not None:
+        places.append(opening.located(against, progress=say))
+        every = parts.apart(own, parts.read(places[1]))
     pictures = [picture for part in every for picture in part.pictures()]
     facts = examine_all(
         [picture.path for picture in pictures],
         workers=workers,
         progress=lambda done, total: say("reading the pictures", done, total),
     )
-    notes = [note for part in every for note in part.dataset.notes if not part.in_folders]
+    notes = [note for place in places for note in place.notes]
+    notes += [
+        note
+        for part in every
+        for note in part.dataset.notes
+        if not part.in_folders and note not in notes
+    ]
     vectors = None
     if bundle is not None:
         vectors, problem = _vectors(bundle, facts, workers, say)
@@ -108,7 +118,7 @@ def check(
         ranked, more = _labels(pictures, vectors, pairs)
         found += more
     return Diagnosis(
-        dataset=own[0].dataset.name if len(own) == 1 else parts.name_of(path),
+        dataset=own[0].dataset.name if len(own) == 1 else parts.name_of(places[0]),
         kind=own[0].dataset.kind,
         parts=tuple(part.name for part in every),
         pictures=len(pictures),

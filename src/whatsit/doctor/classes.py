@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..wording import counted
 from .values import Evidence, Finding, Severity
@@ -92,12 +92,16 @@ def _small(learned: Mapping[str, int]) -> Iterator[Finding]:
         )
 
 
+def spellings(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only in case, and in what stands between words."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[_plain(name) or name].append(name)
+    return [sorted(alike) for alike in found.values() if len(alike) > 1]
+
+
 def _alike(counts: Counts) -> Iterator[Finding]:
-    """Names that differ only in case, and in what stands between words."""
-    spellings: dict[str, list[str]] = defaultdict(list)
-    for name in counts:
-        spellings[_plain(name) or name].append(name)
-    same = [sorted(names) for names in spellings.values() if len(names) > 1]
+    same = spellings(counts)
     if same:
         yield Finding(
             "alike-names",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import images, machine
 from ..errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SIDE = 64  # pixels of a look: a crop of it still has the 32 that a comparison takes
 
@@ -37,12 +40,24 @@ def seen(source: images.ImageSource) -> Seen:
 
     Raises the InputError of a picture that cannot be read.
     """
+    return _seen(images.open_image(source, shrink=shrink))
+
+
+def seen_of(image: Image.Image) -> Seen | None:
+    """What `seen` gives, of a picture that images.open_image has opened for something else.
+
+    None where `seen` would have opened it smaller, or it is smaller already.
+    """
+    enough = images.is_whole(image) and shrink(image.height, image.width) < images.LEAST_SHRINK
+    return _seen(image) if enough else None
+
+
+def _seen(image: Image.Image) -> Seen:
     from PIL import Image
 
-    image = images.open_image(source, shrink=shrink)
-    small = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    red, green, blue = np.asarray(image.resize((1, 1), Image.Resampling.BOX))[0, 0].tolist()
-    return Seen(np.asarray(small), min(image.size) >= LEAST_SIDE, (red, green, blue))
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    red, green, blue = np.asarray(small.reduce(SIDE))[0, 0].tolist()
+    return Seen(np.asarray(small.convert("L")), min(image.size) >= LEAST_SIDE, (red, green, blue))
 
 
 def see_all(
@@ -67,4 +82,4 @@ def _seen_or_none(path: str) -> Seen | None:
 
 def shrink(height: int, width: int) -> float:
     """For images.open_image: how many pixels of a picture fall on one of its look, with reserve."""
-    return min(height, width) / (2 * SIDE)  # twice what is needed, so that reducing still smooths
+    return min(height, width) / (2.5 * SIDE)  # more than is needed, so that reducing still smooths

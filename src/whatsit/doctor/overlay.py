@@ -81,9 +81,11 @@ def normal(rows: Floats, faint: float = 1.0) -> Floats:
     return unit
 
 
-def fits(whole: Look, others: NDArray[np.uint8]) -> list[Fit | None]:
-    """How each of `others` (N, SIDE, SIDE) fits on a window of `whole`; None if surely not."""
-    both = np.concatenate([coarse(others), coarse(others[:, :, ::-1])])  # (2N, 64)
+def fits(whole: Look, others: NDArray[np.uint8], both: Floats) -> list[Fit | None]:
+    """How each of `others` (N, SIDE, SIDE) fits on a window of `whole`; None if surely not.
+
+    `both` (2N, 64) are the others as `coarse` has them, as they are and then mirrored.
+    """
     windows = _windows(whole)
     scores = windows @ both.T  # (windows, 2N)
     found: list[Fit | None] = []
@@ -118,6 +120,7 @@ def _span_weights() -> Floats:
     return np.concatenate([_weights(start, end, _COARSE) for start, end in _spans()])
 
 
+@functools.lru_cache(maxsize=1024)  # at most 8 kB each
 def _weights(start: float, end: float, count: int) -> Floats:
     """(count, SIDE): means of `count` equal parts of the span."""
     edges = np.linspace(start, end, count + 1) * SIDE
@@ -149,9 +152,9 @@ def _refined(whole: Look, other: Look, window: int, mirrored: bool) -> Fit:
     for step in _STEPS:
         for _ in range(_MOST_MOVES):
             before = light
-            for tried in _moves(sides, step):
-                part = _cut(look, tried)
-                score = _likeness(part, aim)
+            moves = list(_moves(sides, step))
+            parts = _cuts(look, moves)
+            for tried, part, score in zip(moves, parts, _likenesses(parts, aim), strict=True):
                 if score > light + 1e-4:
                     light, sides, cut = score, tried, part
             if light == before:
@@ -171,6 +174,23 @@ def _moves(sides: list[int], step: int) -> Iterator[list[int]]:
             moved[side] = min(_LATTICE, max(0, moved[side] + change))
             if min(moved[1] - moved[0], moved[3] - moved[2]) > _LATTICE // 2:
                 yield moved
+
+
+def _cuts(look: Floats, every: list[list[int]]) -> Floats:
+    """Some windows of a look as (N, _FINE, _FINE)."""
+    rows = np.stack([_fine_weights(top, bottom) for top, bottom, _, _ in every])
+    columns = np.stack([_fine_weights(left, right) for _, _, left, right in every])
+    cut = rows @ look @ columns.transpose(0, 2, 1)
+    return cut.astype(np.float32, copy=False)
+
+
+def _likenesses(parts: Floats, aim: Floats) -> list[float]:
+    """The correlation of each picture with one that is normal."""
+    rows = parts.reshape(len(parts), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    found: list[float] = (rows @ aim / np.maximum(lengths, 1e-6)).tolist()
+    return found
 
 
 def _likeness(part: Floats, aim: Floats) -> float:

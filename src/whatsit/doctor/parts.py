@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import datasets
 from ..datasets import Dataset, folders
 from ..errors import UsageError
+from ..opening import Place
 from .values import Picture
 
 _LISTS = (".csv", ".tsv", ".txt")
@@ -31,17 +32,16 @@ class Part:
         return [Picture(row.path, row.label, self.name) for row in self.dataset.rows]
 
 
-def read(path: str | os.PathLike[str]) -> list[Part]:
-    """The data set at `path`, or one part for each of its folders train, val and test.
+def read(place: Place) -> list[Part]:
+    """The data set at `place`, or one part for each of its folders train, val and test.
 
     Raises DatasetError if there is none that can be used.
     """
-    root = Path(path)
-    splits = _splits(root)
+    splits = _splits(Path(place.path))
     if len(splits) < 2:
-        dataset = datasets.read(path)
+        dataset = place.read()
         return [Part(dataset.name, dataset)]
-    return [Part(folder.name, datasets.read(folder)) for folder in splits]
+    return [Part(folder.name, place.read(folder)) for folder in splits]
 
 
 def apart(own: list[Part], others: list[Part]) -> list[Part]:
@@ -103,6 +103,6 @@ def _order(folder: Path) -> tuple[bool, str]:
     return not folder.name.casefold().startswith("train"), folder.name
 
 
-def name_of(path: str | os.PathLike[str]) -> str:
-    """The name of a data set that has parts: that of its folder."""
-    return Path(path).resolve().name
+def name_of(place: Place) -> str:
+    """The name of a data set that has parts: that of its archive or folder."""
+    return place.name or Path(place.path).resolve().name

@@ -6,6 +6,8 @@ made grey or of more colour, mirrored, or cropped by up to a third of a side.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,12 @@ Floats: TypeAlias = NDArray[np.float32]
 _NEIGHBOURS = 8  # of each picture, which are looked at
 _ALIKE = 0.6  # coarse likeness: neighbours below it have nothing in common
 _NEAR = 0.6  # cosine of embeddings, likewise
+# For `worth_a_look`. Copies of whole flowers, at a quarter of the side too, have had 0.996 and more
+# of coarse likeness; those cropped by up to a fifth 0.4, and embeddings of 0.8; those cropped,
+# mirrored and made grey 0.67 and 0.44.
+_WHOLE = 0.95
+_CROPPED = ((0.75, 0.3), (0.6, 0.45), (0.4, 0.65))  # cosine of embeddings, coarse likeness
+_BLOCK = 256  # pairs of embeddings at a time: their products stay in the processor's cache
 _COLOURED = 0.04  # of the mean colour, its distance from grey as a share of its brightness
 _DARK = 40  # grey levels: of what is darker, rounding would make a colour
 _SAME_HUE = 0.5  # cosine of two mean colours: 60 degrees on the circle of hues
@@ -73,31 +81,64 @@ def same_looks(
     seen: Mapping[int, Seen],
     vectors: Floats | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    quick: bool = False,
 ) -> list[Pair]:
     """The pairs of `seen`, by position, that are one picture.
 
-    `vectors`, embeddings by position, add candidates that the looks alone might miss.
+    `vectors`, embeddings by position, add candidates that the looks alone might miss; `quick`
+    compares only those of all candidates that are `worth_a_look`.
     """
     equal, looks = _distinct(seen)
     places = sorted(looks)
     if len(places) < 2:
         return equal
-    wanted = by_looks(np.stack([looks[place] for place in places]))
-    if vectors is not None:
-        wanted |= by_vectors(vectors[places])
-    return equal + _confirmed(seen, looks, ((places[a], places[b]) for a, b in wanted), progress)
+    stacked = np.stack([looks[place] for place in places])
+    with _one_thread():
+        wanted = by_looks(stacked)
+        if vectors is not None:
+            wanted |= by_vectors(vectors[places])
+            if quick:
+                wanted = worth_a_look(wanted, stacked, vectors[places])
+        pairs = ((places[a], places[b]) for a, b in wanted)
+        return equal + _confirmed(seen, looks, pairs, progress)
 
 
-def confirmed(
-    seen: Mapping[int, Seen],
-    candidates: Iterable[tuple[int, int]],
-    progress: Callable[[int, int], None] | None = None,
-) -> list[Pair]:
-    """The candidates, pairs of positions, that are one picture; those not `seen` are none."""
-    equal, looks = _distinct(seen)
-    original = {pair.second: pair.first for pair in equal}
-    pairs = {(original.get(one, one), original.get(two, two)) for one, two in candidates}
-    return equal + _confirmed(seen, looks, pairs, progress)
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Linear algebra on one thread: its matrices are so small that others only spin and wait.
+
+    Without threadpoolctl they do, to the same result.
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
+
+
+def worth_a_look(
+    candidates: Iterable[tuple[int, int]], looks: NDArray[np.uint8], vectors: Floats
+) -> set[tuple[int, int]]:
+    """Those of `candidates`, rows of both, that embeddings and coarse looks together allow.
+
+    A copy of the whole picture keeps its coarse look, whatever becomes of its embedding; one that
+    was cropped keeps its embedding, and some of its look.
+    """
+    pairs = np.array(sorted(candidates), np.int64).reshape(-1, 2)
+    one, other = pairs.T
+    rows, whole, turned = unit(vectors), overlay.coarse(looks), overlay.coarse(looks[:, :, ::-1])
+    alike = np.maximum((whole[one] * whole[other]).sum(1), (turned[one] * whole[other]).sum(1))
+    keep = alike >= _WHOLE
+    near = np.zeros(len(pairs), np.float32)  # of those that are not alike enough it does not matter
+    open_pairs = np.flatnonzero(alike >= min(least for _, least in _CROPPED))
+    for part in np.array_split(open_pairs, 1 + len(open_pairs) // _BLOCK):
+        near[part] = np.einsum("ij,ij->i", rows[one[part]], rows[other[part]])
+    for least_near, least_alike in _CROPPED:
+        keep |= (near >= least_near) & (alike >= least_alike)
+    return {(int(first), int(second)) for first, second in pairs[keep]}
 
 
 def _distinct(seen: Mapping[int, Seen]) -> tuple[list[Pair], dict[int, Look]]:
@@ -135,10 +176,11 @@ def _confirmed(
         if not recoloured(seen[one], seen[other]):  # either may be a part of the other
             wanted[one].append(other)
             wanted[other].append(one)
+    coarse = _both_ways({place: looks[place] for place in wanted})
     found: dict[tuple[int, int], Fit] = {}
     for done, (one, others) in enumerate(sorted(wanted.items()), 1):
         open_pairs = [other for other in others if (other, one) not in found]
-        for other, fit in _fits(looks, one, open_pairs):
+        for other, fit in _fits(looks, coarse, one, open_pairs):
             found[one, other] = fit
         if progress is not None:
             progress(done, len(wanted))
@@ -150,16 +192,17 @@ def _confirmed(
 
 def recoloured(one: Seen, other: Seen) -> bool:
     """Whether both are coloured, each in its own colour, such as a red and a green drawing."""
-    first, second = _colour(one), _colour(other)
+    first, second = _hue(one.colour), _hue(other.colour)
     lengths = float(np.linalg.norm(first)), float(np.linalg.norm(second))
     if min(lengths) < _COLOURED:  # a grey copy has no colour to differ in
         return False
     return float(first @ second) < _SAME_HUE * lengths[0] * lengths[1]
 
 
-def _colour(each: Seen) -> NDArray[np.float64]:
-    """(3,): the mean colour less its grey, which brightness and contrast only lengthen."""
-    colour = np.asarray(each.colour, np.float64)
+@functools.lru_cache(maxsize=1 << 14)
+def _hue(mean: tuple[int, int, int]) -> NDArray[np.float64]:
+    """(3,): a mean colour less its grey, which brightness and contrast only lengthen."""
+    colour = np.asarray(mean, np.float64)
     grey = float(colour.mean())
     hue: NDArray[np.float64] = (colour - grey) / max(grey, _DARK)
     return hue
@@ -190,12 +233,27 @@ def _pairs(views: Sequence[Floats], whole: Floats, least: float) -> set[tuple[in
     }
 
 
-def _fits(looks: Mapping[int, Look], one: int, others: Sequence[int]) -> Iterator[tuple[int, Fit]]:
+def _both_ways(looks: Mapping[int, Look]) -> dict[int, tuple[Floats, Floats]]:
+    """Each look as overlay.coarse has it, and its mirror image."""
+    if not looks:
+        return {}
+    stacked = np.stack(list(looks.values()))
+    straight, turned = overlay.coarse(stacked), overlay.coarse(stacked[:, :, ::-1])
+    return dict(zip(looks, zip(straight, turned, strict=True), strict=True))
+
+
+def _fits(
+    looks: Mapping[int, Look],
+    coarse: Mapping[int, tuple[Floats, Floats]],
+    one: int,
+    others: Sequence[int],
+) -> Iterator[tuple[int, Fit]]:
     """Those of `others` that are picture `one`, or a part of it."""
     if not others:
         return
     stacked = np.stack([looks[other] for other in others])
-    for other, fit in zip(others, overlay.fits(looks[one], stacked), strict=True):
+    both = np.stack([coarse[other][way] for way in (0, 1) for other in others])
+    for other, fit in zip(others, overlay.fits(looks[one], stacked, both), strict=True):
         if fit is not None and fit.same:
             yield other, fit
 

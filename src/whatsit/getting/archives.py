@@ -1,4 +1,4 @@
-"""Takes one model and its labels out of a .zip or .tar.gz, in memory.
+"""Takes one model and its labels out of a .zip or a .tar, packed or not, in memory.
 
 Nothing is ever written under a name that an archive chose. Still, one that holds a path out of its
 folder, a link or a device was made to do harm, or by mistake, and is refused as a whole.
@@ -6,6 +6,7 @@ folder, a link or a device was made to do harm, or by mistake, and is refused as
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import re
@@ -23,6 +24,7 @@ from ..wording import utf8
 
 _MAX_MEMBERS = 10_000
 _MAX_UNPACKED_BYTES = 4_000_000_000
+HEAD_BYTES = 512  # that tell what a file is
 _MAX_RATIO = 100  # of what is beyond the first _FREE_BYTES; weights hardly shrink at all
 _FREE_BYTES = 16 << 20
 _MAX_MODEL_BYTES = 1 << 30
@@ -36,11 +38,17 @@ _EXTENDED = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE} | {
     tarfile.GNUTYPE_LONGLINK,
 }
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python without it; `_opened` says so
+    LZMAError = EOFError  # type: ignore[assignment, misc]
+
 # Damaged; encrypted (RuntimeError); packed in a way that this Python lacks (NotImplementedError).
 BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    LZMAError,
     EOFError,
     OSError,
     struct.error,
@@ -49,7 +57,9 @@ BROKEN = (
     NotImplementedError,
 )
 
-Kind = Literal["model", "zip", "tgz"]
+Kind = Literal["model", "zip", "tar", "tgz", "txz", "tbz"]
+
+_PACKED: dict[bytes, Kind] = {b"\x1f\x8b": "tgz", b"\xfd7zXZ\0": "txz", b"BZh": "tbz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +88,17 @@ class _Find:
 
 
 def kind_of(head: bytes) -> Kind | None:
-    """What a file is by its first eight bytes, whatever its name says."""
+    """What a file is by its first HEAD_BYTES, whatever its name says."""
     if head[4:8] == b"TFL3":
         return "model"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # the second is of an empty one
         return "zip"
-    return "tgz" if head.startswith(b"\x1f\x8b") else None
+    if head[257:262] == b"ustar":
+        return "tar"
+    for start, kind in _PACKED.items():
+        if head.startswith(start):
+            return kind
+    return None
 
 
 def unpack(file: IO[bytes], kind: Kind, *, member: str | None = None) -> Unpacked:
@@ -116,15 +131,23 @@ def unpack(file: IO[bytes], kind: Kind, *, member: str | None = None) -> Unpacke
 
 
 def members(
-    file: IO[bytes], kind: Kind, *, most: int = _MAX_MEMBERS
+    file: IO[bytes],
+    kind: Kind,
+    *,
+    most: int = _MAX_MEMBERS,
+    most_bytes: int = _MAX_UNPACKED_BYTES,
 ) -> Iterator[tuple[str, int, IO[bytes]]]:
     """Name, size and content of each of at most `most` files, whose names stay below a folder.
+
+    All of them together are at most `most_bytes`.
 
     Raises ModelDamaged and ModelUnsupported as `unpack` does; what is read of a content may raise
     one of BROKEN.
     """
     try:
-        for name, size_bytes, content in (_zip if kind == "zip" else _tar)(file, most):
+        limit = _Limit(most, most_bytes)
+        found = _zip(file, limit) if kind == "zip" else _tar(file, kind, limit)
+        for name, size_bytes, content in found:
             _check_name(name)
             yield name, size_bytes, content
     except BROKEN as error:
@@ -180,16 +203,25 @@ def _choose_labels(found: dict[str, bytes], model_name: str) -> tuple[str, tuple
 
 def _check_name(name: str) -> None:
     parts = re.split(r"[/\\]", name)
-    if not name or "\0" in name or not parts[0] or ".." in parts or _DRIVE.match(name):
+    drive = any(map(_DRIVE.match, parts))  # Windows takes one in the middle, too
+    if not name or "\0" in name or not parts[0] or ".." in parts or drive:
         raise _dangerous(f"it holds the path {name!r}, which leads out of its folder")
 
 
-def _zip(file: IO[bytes], most: int) -> Iterator[tuple[str, int, IO[bytes]]]:
-    packed_bytes = _check_directory(file, most)
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """What an archive may hold at most."""
+
+    files: int
+    unpacked_bytes: int
+
+
+def _zip(file: IO[bytes], limit: _Limit) -> Iterator[tuple[str, int, IO[bytes]]]:
+    packed_bytes = _check_directory(file, limit.files)
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         unpacked_bytes = sum(entry.file_size for entry in entries)
-        _check_bulk(len(entries), unpacked_bytes, packed_bytes, most)
+        _check_bulk(len(entries), unpacked_bytes, packed_bytes, limit)
         for entry in entries:
             _check_zip_entry(entry)
             if not entry.is_dir():
@@ -242,28 +274,55 @@ class _Member(tarfile.TarInfo):
 class _Counted:
     """A stream that refuses to give more than the archive may unpack to."""
 
-    def __init__(self, stream: gzip.GzipFile, packed_bytes: int) -> None:
+    def __init__(self, stream: IO[bytes], packed_bytes: int, limit: _Limit) -> None:
         self._stream = stream
         self._packed_bytes = packed_bytes
+        self._limit = limit
         self._given_bytes = 0
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         self._given_bytes += len(data)
-        _check_bulk(0, self._given_bytes, self._packed_bytes)
+        _check_bulk(0, self._given_bytes, self._packed_bytes, self._limit)
         return data
 
 
-def _tar(file: IO[bytes], most: int) -> Iterator[tuple[str, int, IO[bytes]]]:
+@contextlib.contextmanager
+def _stream(file: IO[bytes], kind: Kind) -> Iterator[IO[bytes]]:
+    """The bytes of a tar, however it is packed. Raises ModelUnsupported if this Python cannot."""
+    if kind == "tar":
+        yield file
+        return
+    try:
+        if kind == "txz":
+            import lzma
+
+            stream = cast(IO[bytes], lzma.LZMAFile(file))  # noqa: SIM115
+        elif kind == "tbz":
+            import bz2
+
+            stream = cast(IO[bytes], bz2.BZ2File(file))
+        else:
+            stream = cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb"))
+    except ImportError as error:
+        raise ModelUnsupported(
+            f"this Python has no {error.name}, which unpacks such an archive",
+            expected="a .zip or .tar.gz",
+        ) from error
+    with stream:
+        yield stream
+
+
+def _tar(file: IO[bytes], kind: Kind, limit: _Limit) -> Iterator[tuple[str, int, IO[bytes]]]:
     packed_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)
-    with gzip.GzipFile(fileobj=file, mode="rb") as stream:
-        counted = _Counted(stream, packed_bytes)
+    with _stream(file, kind) as stream:
+        counted = _Counted(stream, packed_bytes, limit)
         source = cast(IO[bytes], counted)  # tarfile only reads from it
         # As a stream, so that each byte is unpacked once, and counted.
         with tarfile.open(fileobj=source, mode="r|", tarinfo=_Member) as archive:
             for count, member in enumerate(archive, 1):
-                _check_bulk(count, 0, packed_bytes, most)
+                _check_bulk(count, 0, packed_bytes, limit)
                 _check_tar_member(member)
                 content = archive.extractfile(member)
                 if content is not None:
@@ -278,12 +337,10 @@ def _check_tar_member(member: tarfile.TarInfo) -> None:
     _check_name(member.name)
 
 
-def _check_bulk(
-    count: int, unpacked_bytes: int, packed_bytes: int, most: int = _MAX_MEMBERS
-) -> None:
-    if count > most:
-        raise _dangerous("it holds too many files", f"at most {most}")
-    most_bytes = min(_MAX_UNPACKED_BYTES, _FREE_BYTES + _MAX_RATIO * packed_bytes)
+def _check_bulk(count: int, unpacked_bytes: int, packed_bytes: int, limit: _Limit) -> None:
+    if count > limit.files:
+        raise _dangerous("it holds too many files", f"at most {limit.files}")
+    most_bytes = min(limit.unpacked_bytes, _FREE_BYTES + _MAX_RATIO * packed_bytes)
     if unpacked_bytes > most_bytes:
         raise _dangerous(
             f"{packed_bytes} bytes unpack to more than {most_bytes}", f"at most {most_bytes} bytes"

@@ -19,6 +19,8 @@ from typing import IO, Any
 from ..errors import DownloadFailed
 from . import web
 from .failures import (
+    MODEL,
+    Goods,
     Order,
     Progress,
     TryAgain,
@@ -56,13 +58,14 @@ def fetched(
     sha256: str | None = None,
     max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
+    goods: Goods = MODEL,
 ) -> Iterator[Download]:
     """The file at `url`, open for reading. Raises DownloadFailed, and UsageError for a bad address.
 
-    `sha256` is what the file must have, in hexadecimal.
+    `sha256` is what the file must have, in hexadecimal; `goods` what it is called in errors.
     """
-    web.check_first(url, pinned=sha256 is not None)
-    order = Order(url, sha256, max_bytes, progress)
+    web.check_first(url, pinned=sha256 is not None, how_to_pin=goods.pinned)
+    order = Order(url, sha256, max_bytes, progress, goods)
     with open_partial(url) as partial:
         try:
             digest = _persist(order, partial)
@@ -184,7 +187,7 @@ def _check_size(order: Order, size_bytes: int) -> None:
             DownloadFailed(
                 f"the file at {web.shown(order.url)} is larger than {order.max_bytes} bytes",
                 expected=f"at most {order.max_bytes} bytes",
-                hint="--max-size raises the limit",
+                hint=order.goods.larger,
             )
         )
 
@@ -194,8 +197,8 @@ def _check_content(order: Order, head: bytes, response: http.client.HTTPResponse
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         kind = response.headers.get_content_type()
         raise DownloadFailed(
-            f"{web.shown(order.url)} gave a web page ({kind}), not a model",
-            expected="a .tflite, .tgz or .zip",
+            f"{web.shown(order.url)} gave a web page ({kind}), not {order.goods.name}",
+            expected=order.goods.expected,
             hint="the address may be that of a page about the file, or ask for a login",
         )
 
@@ -211,5 +214,5 @@ def _check_encoding(order: Order, response: http.client.HTTPResponse) -> None:
         f"the server sends {web.shown(order.url)} compressed as {encoding!r}, though it was asked "
         "for the file as it is",
         expected="no Content-Encoding",
-        hint="download it with a browser and `whatsit models get FILE`",
+        hint=f"download it with a browser and {order.goods.by_hand}",
     )

@@ -23,6 +23,26 @@ _NOT_OF_TLS = (ssl.SSLCertVerificationError, ssl.SSLEOFError, ssl.SSLSyscallErro
 
 
 @dataclass(frozen=True, slots=True)
+class Goods:
+    """What is fetched, and what a person can do about it, in the words of errors."""
+
+    name: str
+    expected: str
+    by_hand: str  # after "download it with a browser and"
+    pinned: str  # how its sha256 is given
+    larger: str  # how a larger one is had
+
+
+MODEL = Goods(
+    name="a model",
+    expected="a .tflite, .tgz or .zip",
+    by_hand="`whatsit models get FILE`",
+    pinned="--sha256 HEX",
+    larger="--max-size raises the limit",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """What is to be fetched, and what it must be."""
 
@@ -30,6 +50,7 @@ class Order:
     sha256: str | None
     max_bytes: int
     progress: Progress | None
+    goods: Goods = MODEL
 
 
 class Failure(Exception):
@@ -70,7 +91,7 @@ def refusal(
     if error.code in (401, 403):
         return DownloadFailed(
             f"the server does not give out {shown} (status {error.code})",
-            hint="download it with a browser and `whatsit models get FILE`",
+            hint=f"download it with a browser and {order.goods.by_hand}",
         )
     failed = DownloadFailed(
         f"the server answers {shown} with status {error.code}",
@@ -128,7 +149,10 @@ def cut_off(order: Order, reason: str, partial: Partial) -> DownloadFailed:
     if can_go_on(order, partial):
         hint = "the same command again goes on from there, if the server allows it"
     elif partial.size() > 0:
-        hint = "the same command again begins anew; with --sha256 HEX it could go on from there"
+        hint = (
+            f"the same command again begins anew; with {order.goods.pinned} it could go on from "
+            "there"
+        )
     return DownloadFailed(
         f"the download of {web.shown(order.url)} was cut off: {reason}", hint=hint
     )

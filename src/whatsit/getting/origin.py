@@ -17,9 +17,9 @@ from ..wording import utf8
 from . import archives
 from .archives import Unpacked
 
-_SUFFIXES = (".tflite", ".tar.gz", ".tgz", ".zip")
+_SUFFIXES = (".tflite", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar", ".zip")
 _ODD = re.compile(r"[^A-Za-z0-9._+-]+")
-_LOOKS_LIKE_A_FILE = (*_SUFFIXES, ".gz", ".tar", ".pb", ".onnx", ".h5", ".keras")
+_LOOKS_LIKE_A_FILE = (*_SUFFIXES, ".gz", ".pb", ".onnx", ".h5", ".keras")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Found:
 
 def unpacked(found: Found, member: str | None) -> Unpacked:
     """The model in what was found. Raises ModelDamaged, ModelUnsupported or UsageError."""
-    head = found.file.read(8)
+    head = found.file.read(archives.HEAD_BYTES)
     found.file.seek(0)
     kind = archives.kind_of(head)
     try:

@@ -20,14 +20,15 @@ _REDIRECTS = {301, 302, 303, 307, 308}
 _KEPT = "%/:=&?~#+!$,;'@()*[]"  # what has a meaning in an address, or is already quoted
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NO_TEXT = re.compile(r"[\ud800-\udfff]")  # as Python keeps an argument's bytes that are no UTF-8
-_UNSAFE_HINT = "--sha256 HEX pins the content, and then plain http will do"
 
 
-def check_first(url: str, *, pinned: bool) -> None:
+def check_first(url: str, *, pinned: bool, how_to_pin: str = "--sha256 HEX") -> None:
     """Raises UsageError unless `url` is one that may be asked for."""
     reason = _objection(url, pinned=pinned, secure=False)
     if reason:
-        hint = _UNSAFE_HINT if reason.startswith("plain http") else ""
+        hint = ""
+        if reason.startswith("plain http"):
+            hint = f"{how_to_pin} pins the content, and then plain http will do"
         raise UsageError(
             f"cannot fetch {shown(url)!r}: {reason}", expected="an https address", hint=hint
         )
@@ -107,7 +108,7 @@ def _objection(url: str, *, pinned: bool, secure: bool) -> str:
     except ValueError as error:
         return str(error)
     if parts.scheme not in ("http", "https"):
-        return f"{parts.scheme or 'no'} is not a way to fetch a model"
+        return f"{parts.scheme or 'no'} is not a way to fetch a file"
     if not host or " " in host:
         return "it names no server"
     if parts.username is not None:

@@ -11,3 +11,4 @@ from .head import Layer as Layer
 from .head import embedding_graph as embedding_graph
 from .head import find_head as find_head
 from .head import last_layer as last_layer
+from .head import tail_graph as tail_graph

@@ -79,7 +79,8 @@ def same_padding(
 ) -> list[tuple[int, int]]:
     """TensorFlow's SAME as (before, after) of rows and of columns."""
     strides = options.strideH, options.strideW
-    steps = options.dilationHFactor, options.dilationWFactor
+    # Pools have no dilation.
+    steps = getattr(options, "dilationHFactor", 1), getattr(options, "dilationWFactor", 1)
     found = []
     for size, taps, stride, step in zip(sizes, kernel, strides, steps, strict=True):
         total = max((-(-size // stride) - 1) * stride + (taps - 1) * step + 1 - size, 0)

@@ -70,6 +70,24 @@ class Layer:
     bias: Floats
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """A .tflite that gives what the whole bundle gives, from an embedding as `batch` makes it."""
+
+    data: bytes
+    shape: tuple[int, ...]
+    dtype: Number
+    quantisation: Quantisation | None
+
+    def batch(self, vector: Floats) -> NDArray[Any]:
+        """The tensor that `embedding_graph` gave as (D,) in real numbers, as it was."""
+        if self.dtype == "float32" or self.quantisation is None:
+            return vector.reshape(self.shape)
+        steps = np.rint(vector / self.quantisation.scales[0]) + self.quantisation.zero_points[0]
+        batch: NDArray[Any] = steps.astype(self.dtype).reshape(self.shape)
+        return batch
+
+
 def find_head(bundle: Bundle) -> Head:
     """The head of a bundle. Raises ModelUnsupported, with the reason, if none can be replaced."""
     return locate(bundle, parse(bundle))
@@ -106,6 +124,25 @@ def embedding_graph(bundle: Bundle) -> bytes:
     writer = GraphWriter.onto(model)
     vector = writer.reshaped(writer.dequantised(embedding), (1, head.width))
     return writer.finish([int(index) for index in writer.graph.inputs], [vector])
+
+
+def tail_graph(bundle: Bundle) -> Tail:
+    """What follows the embedding in the bundle's graph, by the same operators.
+
+    Raises ModelUnsupported if it has no embedding, or needs more of the picture than that.
+    """
+    model = parse(bundle)
+    head = locate(bundle, model)
+    graph = only_graph(model)
+    embedding, output = graph.tensors[head.embedding], int(graph.outputs[0])
+    source = producers(graph).get(head.embedding)
+    graph.operators = [operator for operator in graph.operators if operator is not source]
+    graph.inputs = np.array([head.embedding], np.int32)
+    with _named(bundle):
+        place = prune(model, output)
+    writer = GraphWriter.onto(model)
+    data = writer.finish([int(index) for index in graph.inputs], [place])
+    return Tail(data, shape_of(embedding), head.dtype, Quantisation.of(embedding))
 
 
 def cut(bundle: Bundle, model: Model, head: Head) -> int:

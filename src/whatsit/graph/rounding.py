@@ -27,6 +27,9 @@ from .read import Op, Operator, Quantisation, op_code
 _POSITIONS = 16
 # Added to the diagonal, as a part of its mean: GPTQ's own choice.
 _DAMPING = 0.01
+# Inputs of a layer that are looked at together: how they vary takes 8 bytes for each two of them,
+# five times over. A layer of more inputs is rounded in blocks of BLOCK, each for itself.
+WIDEST, BLOCK = 2048, 512
 # Half of int32, so that adding products to a bias cannot overflow.
 _LARGEST_BIAS = 2**30
 
@@ -34,7 +37,8 @@ _LARGEST_BIAS = 2**30
 def second_moments(plan: Plan, pictures: Sequence[NDArray[Any]]) -> dict[int, NDArray[Any]]:
     """How the inputs of each weighted layer vary together, by its output tensor: the mean of x xᵀ.
 
-    [1, n, n] for a layer whose outputs read the same n inputs, [C, taps, taps] for a depthwise one.
+    [1, n, n] for a layer whose outputs read the same n inputs, [C, taps, taps] for a depthwise one,
+    [blocks, width, width] for one of more than WIDEST inputs, the last block filled with zeros.
     """
     operators = list(plan.weighted())
     sources = sorted({int(operator.inputs[0]) for operator in operators})
@@ -55,18 +59,33 @@ def second_moments(plan: Plan, pictures: Sequence[NDArray[Any]]) -> dict[int, ND
 
 
 def _inputs(plan: Plan, operator: Operator, values: NDArray[Any], number: int) -> NDArray[Any]:
-    """Some windows of a layer's input as [groups, windows, n]; one group, or one per channel if
-    depthwise.
+    """Some windows of a layer's input as [groups, windows, n]; one group, one per channel if
+    depthwise, or one per block.
     """
     code = op_code(plan.model, operator)
     if code == Op.FULLY_CONNECTED:
-        return values.reshape(1, -1, plan.weights(operator).shape[-1])
+        return _in_blocks(values.reshape(-1, plan.weights(operator).shape[-1]))
     kernel = plan.weights(operator).shape[1:3]
     chosen = some_windows(values[0], operator, kernel, _POSITIONS, number)  # [windows, kh, kw, C]
     if code == Op.DEPTHWISE_CONV_2D:
         taps = chosen.reshape(len(chosen), -1, chosen.shape[-1]).transpose(2, 0, 1)
         return np.ascontiguousarray(taps)  # a product of strided stacks would miss the fast path
-    return chosen.reshape(1, len(chosen), -1)
+    return _in_blocks(chosen.reshape(len(chosen), -1))
+
+
+def _in_blocks(rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows [m, n] as [blocks, m, width]: one block, or as many as it takes of at most BLOCK."""
+    count, width = rows.shape
+    blocks = 1 if width <= WIDEST else -(-width // BLOCK)
+    side = -(-width // blocks)
+    filled = np.pad(rows, ((0, 0), (0, blocks * side - width)))
+    return np.ascontiguousarray(filled.reshape(count, blocks, side).transpose(1, 0, 2))
+
+
+def _out_of_blocks(blocks: NDArray[Any], width: int) -> NDArray[Any]:
+    """What `_in_blocks` was given, of that width."""
+    count = blocks.shape[1]
+    return blocks.transpose(1, 0, 2).reshape(count, -1)[:, :width]
 
 
 def round_weights(
@@ -91,7 +110,11 @@ def _round_layer(
     axis = values.ndim - 1 if code == Op.DEPTHWISE_CONV_2D else 0
     moved = np.moveaxis(values, axis, 0)
     rows = moved.reshape(len(moved), -1).astype(np.float64)  # [outputs, n]
-    scales = _scales(rows, moment, one=code == Op.FULLY_CONNECTED)
+    depthwise = code == Op.DEPTHWISE_CONV_2D
+    importance = np.diagonal(moment, axis1=1, axis2=2)  # [groups, n]
+    if not depthwise:
+        importance = importance.reshape(1, -1)[:, : rows.shape[1]]
+    scales = _scales(rows, importance, one=code == Op.FULLY_CONNECTED)
     # A dead channel has a bias but no weights to speak of: its scale must still let int32 hold the
     # bias.
     bias = plan.constant(int(operator.inputs[2]))
@@ -99,15 +122,17 @@ def _round_layer(
     scales = np.maximum(scales, np.abs(bias) / (source.scales[0] * _LARGEST_BIAS)).astype(
         np.float32
     )
-    groups = len(moment)
-    stored = _diffuse(rows.reshape(groups, -1, rows.shape[1]), moment, scales.reshape(groups, -1))
+    if depthwise:
+        stored = _diffuse(rows[:, None], moment, scales[:, None])
+    else:
+        same = np.broadcast_to(scales, (len(moment), len(scales)))
+        stored = _out_of_blocks(_diffuse(_in_blocks(rows), moment, same), rows.shape[1])
     stored = np.moveaxis(stored.reshape(moved.shape), 0, axis).astype(np.int8)
     return LayerWeights(np.ascontiguousarray(stored), scales, axis)
 
 
-def _scales(rows: NDArray[Any], moment: NDArray[Any], one: bool) -> NDArray[Any]:
+def _scales(rows: NDArray[Any], importance: NDArray[Any], one: bool) -> NDArray[Any]:
     """One scale per output [outputs]; all alike where there may be only one."""
-    importance = np.diagonal(moment, axis1=1, axis2=2)  # [1 or outputs, n]
     if not one:
         return weight_scales(rows, importance)
     wide = np.broadcast_to(importance, rows.shape).reshape(1, -1)

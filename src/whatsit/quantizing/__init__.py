@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .. import datasets
+from .. import opening
 from ..bundle import Bundle
 from ..classifier import Classifier, open_bundle
 from ..compare import Comparison, compare
@@ -145,7 +145,7 @@ def _plain(parent: Bundle, to: str) -> PlainGraph:
 def _labelled(data: Labelled | Dataset | str | os.PathLike[str] | None) -> Labelled | None:
     if data is None or isinstance(data, Labelled):
         return data
-    return Labelled(data if isinstance(data, Dataset) else datasets.read(data))
+    return Labelled(opening.read(data))
 
 
 def _evaluated(bundle: Bundle, task: Task, say: Say, remarks: Remarks) -> Evaluation:

@@ -6,13 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .. import _metadata
-from ..bundle import LICENSE_FILE, Bundle
+from ..bundle import Bundle
 from ..compare import Comparison
 from .task import Task
-
-# What was true of the parent only.
-_NOT_INHERITED = frozenset({"accuracy", "parents", "quantization", "decisions"})
 
 
 @dataclass(frozen=True)
@@ -26,28 +22,11 @@ class Maker:
     std: float
 
     def __call__(self, facts: Mapping[str, Any]) -> Bundle:
-        parent, about = self.parent, self.parent.metadata
-        files = _metadata.read_files(parent.data)
-        kept = {key: value for key, value in parent.record.items() if key not in _NOT_INHERITED}
-        own = parent.record.get("parents")
-        chain = [*(own if isinstance(own, list) else []), _named(parent)]
-        return Bundle.create(
-            self.graph,
-            name=self.name,
-            labels=parent.labels,
-            preprocess=parent.preprocess,
-            mean=self.mean,
-            std=self.std,
-            facts={**kept, "parents": chain, **facts},
-            description=about.description,
-            author=about.author,
-            license=about.license,
-            license_text=files.get(LICENSE_FILE, b"").decode("utf-8", "replace"),
+        from ..graph.remade import remade  # here, since it loads LiteRT
+
+        return remade(
+            self.parent, self.graph, name=self.name, mean=self.mean, std=self.std, facts=facts
         )
-
-
-def _named(bundle: Bundle) -> dict[str, str]:
-    return {"name": bundle.name, "sha256": bundle.sha256}
 
 
 def facts(to: str, task: Task, comparison: Comparison) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Reports: one self-contained HTML page each, of an evaluation, comparison, benchmark or choice.
+"""Reports: one self-contained HTML page each, of an evaluation, a training, a benchmark and more.
 
 A page asks nothing of a network, runs no script and is the same, byte for byte, for the same
 result. jinja2 and matplotlib are imported only when a page is made.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..compare import Comparison
     from ..doctor import Diagnosis
     from ..evaluation import Evaluation
+    from ..train.report import TrainingReport
 
 _NEEDED = ("jinja2", "matplotlib")
 
@@ -57,6 +58,13 @@ def diagnosis_page(diagnosis: Diagnosis) -> str:
     from . import diagnosis as parts
 
     return parts.page(diagnosis)
+
+
+def training_page(report: TrainingReport) -> str:
+    """What was taught: how good the model is, what more pictures would give, its mistakes."""
+    from . import training as parts
+
+    return parts.page(report)
 
 
 def check(path: str | os.PathLike[str]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..wording import counted
 from . import confusion, reliability, text
@@ -46,34 +46,45 @@ class Pair:
 
 def page(evaluation: Evaluation) -> str:
     """The whole page."""
+    return render("evaluation.html", context(evaluation))
+
+
+def context(
+    evaluation: Evaluation,
+    *,
+    mistakes: int = _MISTAKES,
+    taught: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """What answers.html and times.html show, with so many mistakes as pictures.
+
+    `taught` is with how many pictures each class was learned, where that is known.
+    """
     wrong = evaluation.mistakes()
     calibration = evaluation.calibration()
     classes = sorted(evaluation.per_class(), key=_weakness)
-    return render(
-        "evaluation.html",
-        {
-            "e": evaluation,
-            "tops": [(k, evaluation.top(k)) for k in evaluation.ks],
-            "speed": evaluation.speed(),
-            "calibration": calibration,
-            "calibrated": _calibrated(calibration),
-            "reliability": reliability.plot(calibration) if evaluation.answers else None,
-            "matrix": confusion.matrix(evaluation) if wrong else None,
-            "confusion": confusion.plot(evaluation) if wrong else None,
-            "classes": classes[:_MOST_ROWS],
-            "class_count": len(classes),
-            "pairs": _pairs(evaluation, classes),
-            "pair_count": len(evaluation.confusions()),
-            "wrong": len(wrong),
-            "mistakes": _mistakes(evaluation, wrong[:_MISTAKES]),
-            "failures": evaluation.failures[:_MOST_FAILURES],
-            "root": common_folder(
-                [*(a.path for a in evaluation.answers), *(f.path for f in evaluation.failures)]
-            ),
-            "measured": _measured(evaluation),
-            "machine": text.machine_rows(evaluation.machine),
-        },
-    )
+    return {
+        "e": evaluation,
+        "tops": [(k, evaluation.top(k)) for k in evaluation.ks],
+        "speed": evaluation.speed(),
+        "calibration": calibration,
+        "calibrated": _calibrated(calibration),
+        "reliability": reliability.plot(calibration) if evaluation.answers else None,
+        "matrix": confusion.matrix(evaluation) if wrong else None,
+        "confusion": confusion.plot(evaluation) if wrong else None,
+        "classes": classes[:_MOST_ROWS],
+        "class_count": len(classes),
+        "taught": taught,
+        "pairs": _pairs(evaluation, classes),
+        "pair_count": len(evaluation.confusions()),
+        "wrong": len(wrong),
+        "mistakes": _mistakes(evaluation, wrong[:mistakes]),
+        "failures": evaluation.failures[:_MOST_FAILURES],
+        "root": common_folder(
+            [*(a.path for a in evaluation.answers), *(f.path for f in evaluation.failures)]
+        ),
+        "measured": _measured(evaluation),
+        "machine": text.machine_rows(evaluation.machine),
+    }
 
 
 def _calibrated(calibration: Calibration) -> str:
@@ -142,6 +153,8 @@ def _mistakes(evaluation: Evaluation, answers: Sequence[Answer]) -> list[Mistake
 def _measured(e: Evaluation) -> list[tuple[str, str]]:
     """How it was measured, a row each."""
     wall = "interrupted and resumed" if e.wall_s is None else f"{e.wall_s:,.1f} s"
+    if e.timed < len(e.answers):
+        wall = f"not timed; {e.timed} of {counted(len(e.answers), 'picture')} were"
     rows = [
         ("model", e.model),
         ("file", f"{text.megabytes(e.model_bytes)}, sha256 {e.model_sha256}"),

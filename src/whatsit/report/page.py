@@ -43,6 +43,7 @@ def _environment() -> Environment:
         "interval": text.interval,
         "points": wording.points,
         "ms": text.ms,
+        "number": text.number,
         "moment": text.moment,
         "pvalue": wording.p_value,
         "rate": text.per_second,

@@ -32,6 +32,11 @@ def ms(value_ms: float | None) -> str:
     return NOTHING if value_ms is None else wording.figures(value_ms)
 
 
+def number(value: object) -> str:
+    """A number with three figures, a line for anything else."""
+    return wording.figures(value) if isinstance(value, (int, float)) else NOTHING
+
+
 def per_second(number: float) -> str:
     """How many a second: 3.4, 274."""
     return f"{number:,.1f}" if number < 100 else f"{number:,.0f}"

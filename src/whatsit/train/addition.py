@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from ..embedding import embed
 from ..errors import DatasetError, ModelDamaged, ModelUnsupported, UsageError
 from ..graph.head import Layer, last_layer
 from .head import Floats, HeadFit, Score, check_installed, one_thread
-from .making import Lesson, Progress, Told, check_output, made, put
+from .making import Lesson, Progress, Told, check_output, headed, made, put
 from .memory import Memory
 from .pictures import LEAST_PICTURES, Material, class_name, matched, opened
 from .report import LeftOut, TrainingReport
@@ -68,13 +67,13 @@ def add(
     parent = to if isinstance(to, Bundle) else open_bundle(to)
     memory, names = _remembered(parent), _names(parent, name)
     told = Told(note)
-    with ExitStack() as stack:
-        held = None
-        if validation is not None:
-            held = matched(stack.enter_context(opened(validation)), names)
-        lesson = _lesson(parent, memory, names, Path(folder), held, seed, workers, progress)
-        told.add(_cost(lesson))
-        report = made(lesson, remember=True, workers=workers, progress=progress, told=told)
+    held = None
+    if validation is not None:
+        held = matched(opened(validation, progress), names)
+    lesson = _lesson(parent, memory, names, Path(folder), held, seed, workers, progress)
+    told.add(_cost(lesson))
+    product = headed(lesson, remember=True)
+    report = made(lesson, product, workers=workers, progress=progress, told=told)
     if output is not None:
         put(report.bundle, output)
     return report

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import statistics
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..bundle import Bundle
+from ..doctor import Seen, seen_of
 from ..doctor import groups as alike
 from ..embedding import Embeddings, embed
 from ..errors import DatasetError
@@ -20,6 +21,9 @@ from .head import HeadFit, fit_head
 from .making import Lesson, Progress, Told
 from .pictures import Material, check_counts
 from .report import LeftOut
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _HELD = ", held out"
 HELD_OUT = 0.2  # of the pictures, to measure with, where no others are given
@@ -32,7 +36,7 @@ def prepared(
     found: Material,
     held: Material | None,
     *,
-    few_shot: bool,
+    few_shot: bool | None,
     seed: int,
     workers: int | None,
     progress: Progress | None,
@@ -40,13 +44,16 @@ def prepared(
 ) -> Lesson:
     """The layer for the classes of `found`, and the pictures to measure it with.
 
+    Without a wish for `few_shot` or not, it is so where most classes have few pictures.
     Raises DatasetError where too few pictures can be read.
     """
     told.add(*found.dataset.notes)
+    if held is not None:
+        told.add(*(note for note in held.dataset.notes if note not in found.dataset.notes))
     start = time.perf_counter()
     seen = _Seen.of(parent, found, held, workers, progress, told)
     embedded = time.perf_counter()
-    few = few_shot or _is_few(seen.found, told)
+    few = _is_few(seen.found, told) if few_shot is None else few_shot
     groups = seen.groups(workers)
     learned, tested = _parted(seen, groups, few=few, seed=seed)
     check_counts(seen.found.only(learned), seen.left_out)
@@ -75,6 +82,7 @@ def prepared(
         split=_split_record(lesson, asked, seed, None if held is None else held.dataset.name),
         left_out=tuple(seen.left_out),
         seconds={"embed": embedded - start, "fit": time.perf_counter() - embedded},
+        groups=tuple(own),
     )
 
 
@@ -82,7 +90,12 @@ class _Seen:
     """The pictures that can be read, with their vectors, and those that are left out."""
 
     def __init__(
-        self, found: Material, held: Material, embeddings: Embeddings, left_out: list[LeftOut]
+        self,
+        found: Material,
+        held: Material,
+        embeddings: Embeddings,
+        left_out: list[LeftOut],
+        looks: Mapping[str, Seen],
     ) -> None:
         count = len(found.classes)
         good = [row for row in range(count) if row not in embeddings.failures]
@@ -90,6 +103,7 @@ class _Seen:
         self.found, self.vectors = found.only(good), embeddings.vectors[:count][good]
         self.held, self.held_vectors = held.only(others), embeddings.vectors[count:][others]
         self.left_out = left_out
+        self._looks = looks  # of those that were opened
 
     @classmethod
     def of(
@@ -105,13 +119,19 @@ class _Seen:
         held = held or found.only([])
         paths = [*found.paths, *held.paths]
         step = None if progress is None else (lambda done, n: progress("Reading", done, n))
-        embeddings = embed(parent, paths, workers=workers, progress=step)
+        looks: dict[str, Seen] = {}
+
+        def show(path: str, image: Image.Image) -> None:
+            if (look := seen_of(image)) is not None:
+                looks[path] = look
+
+        embeddings = embed(parent, paths, workers=workers, progress=step, show=show)
         if embeddings.problem:
             told.add(f"the embeddings could not be kept: {embeddings.problem}")
         left_out = [
             LeftOut(paths[row], error.message) for row, error in sorted(embeddings.failures.items())
         ]
-        seen = cls(found, held, embeddings, left_out)
+        seen = cls(found, held, embeddings, left_out, looks)
         check_counts(seen.found, left_out)
         if held.classes and not seen.held.classes:
             raise DatasetError(f"none of the {len(held.classes)} pictures to measure with is one")
@@ -121,7 +141,39 @@ class _Seen:
         """Equal numbers for pictures that look the same; those to measure with come last."""
         paths = [*self.found.paths, *self.held.paths]
         vectors = np.concatenate([self.vectors, self.held_vectors])
-        return alike(paths, vectors=vectors, workers=workers)
+        return alike(paths, vectors=vectors, seen=self._looks, workers=workers)
+
+
+def check_enough(found: Material) -> None:
+    """Raises DatasetError where most classes have too few pictures to train all layers."""
+    usual = statistics.median(found.counts().values())
+    if usual < FEW:
+        raise DatasetError(
+            f"most classes have {usual:g} pictures or fewer",
+            expected=f"{FEW} or more of most classes to train all layers, better 100",
+            hint="--method head makes more of few pictures",
+        )
+
+
+def check_held(lesson: Lesson) -> None:
+    """Raises DatasetError where all layers could not be measured, or not enough is left to learn.
+
+    A head may be measured by cross-validation; to train all layers several times takes too long.
+    """
+    if lesson.held is None:
+        raise DatasetError(
+            "too many pictures look the same to hold any out: nothing can be measured",
+            expected="classes of pictures that differ",
+            hint="measure on others with --validation",
+        )
+    usual = statistics.median(lesson.learned.counts().values())
+    if usual < (1 - HELD_OUT) * FEW:
+        raise DatasetError(
+            f"{usual:g} pictures of most classes can be learned from ({len(lesson.left_out)} left "
+            "out)",
+            expected=f"{FEW} or more of most classes to train all layers, better 100",
+            hint="--method head makes more of few pictures",
+        )
 
 
 def _is_few(found: Material, told: Told) -> bool:

@@ -13,14 +13,13 @@ import numpy as np
 
 from .. import zoo
 from ..bundle import Bundle
-from ..classifier import Classifier
 from ..errors import UsageError, WhatsitError
-from ..evaluate import evaluate
 from ..evaluation import Evaluation
 from ..graph.graft import graft
 from ..labels import Labels
 from ..measures import Rate
-from .head import Floats, HeadFit
+from .head import Classes, Floats, HeadFit
+from .measuring import measure
 from .memory import Memory
 from .pictures import Material
 from .report import Flip, LeftOut, TrainingReport
@@ -51,6 +50,7 @@ class Lesson:
     `measured_on` says what the accuracy is of, also where nothing is held.
     `memory` is what is kept to add classes; by default that of `vectors`.
     `estimated`: the score of `fit` is of pictures that some classes were fitted to.
+    `groups` are equal for pictures of `learned` that look the same.
     """
 
     parent: Bundle = field(repr=False)
@@ -66,6 +66,7 @@ class Lesson:
     seconds: dict[str, float]
     memory: Memory | None = field(default=None, repr=False)
     estimated: bool = False
+    groups: tuple[int, ...] = ()
 
     def pictures(self) -> dict[str, int]:
         """How many pictures each class was taught from, now or before."""
@@ -73,54 +74,93 @@ class Lesson:
             return self.learned.counts()
         return dict(zip(self.learned.names, self.memory.pictures, strict=True))
 
-    def recipe(self) -> dict[str, Any]:
-        """How the layer was fitted, for the record."""
-        score = self.fit.score
-        return {
-            "method": "head",
-            "rule": self.fit.rule,
-            "strength": self.fit.strength,
-            "chosen_on": self.fit.judged,
-            "log_loss": None if score is None else round(score.loss, 4),
-        }
+
+@dataclass(frozen=True)
+class Product:
+    """What was learned, ready to be put into a file: `make(facts)` gives the bundle.
+
+    `best` is the class that it gives each held picture in real numbers, before it is stored.
+    """
+
+    method: str
+    recipe: Mapping[str, Any]
+    make: Callable[[Mapping[str, Any]], Bundle] = field(repr=False)
+    best: Classes | None = field(repr=False)
+    memory: Memory | None = field(repr=False)
+    float_bundle: Bundle | None = field(default=None, repr=False)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    finished: bool = True
 
 
-def made(
-    lesson: Lesson, *, remember: bool, workers: int | None, progress: Progress | None, told: Told
-) -> TrainingReport:
-    """The bundle of a lesson, measured."""
-    start = time.perf_counter()
+def headed(lesson: Lesson, *, remember: bool) -> Product:
+    """The parent with the layer of the lesson in place of its own."""
     memory = lesson.memory
     if remember and memory is None:
         memory = Memory.of(lesson.vectors, np.asarray(lesson.learned.classes, np.int64))
-    facts: dict[str, Any] = {"split": dict(lesson.split), "recipe": lesson.recipe()}
-    if remember and memory is not None:
-        facts["memory"] = memory.to_json()
-    draft = _grafted(lesson, facts)
+    score = lesson.fit.score
+    held = lesson.held is not None
+    return Product(
+        method="head",
+        recipe={
+            "method": "head",
+            "rule": lesson.fit.rule,
+            "strength": lesson.fit.strength,
+            "chosen_on": lesson.fit.judged,
+            "log_loss": None if score is None else round(score.loss, 4),
+        },
+        make=lambda facts: grafted(lesson, facts),
+        best=lesson.fit.logits(lesson.held_vectors).argmax(axis=1) if held else None,
+        memory=memory if remember else None,
+    )
+
+
+def made(
+    lesson: Lesson,
+    product: Product,
+    *,
+    workers: int | None,
+    progress: Progress | None,
+    told: Told,
+) -> TrainingReport:
+    """The bundle of a lesson, measured."""
+    start = time.perf_counter()
+    facts: dict[str, Any] = {"split": dict(lesson.split), "recipe": dict(product.recipe)}
+    if product.memory is not None:
+        facts["memory"] = product.memory.to_json()
+    draft = product.make(facts)
     stored = time.perf_counter()
-    evaluation = _measured(lesson, draft, workers, progress)
+    # Of a head the backbone is the parent's, and the embeddings with it.
+    vectors = lesson.held_vectors if product.method == "head" else None
+    evaluation = measured(lesson, draft, workers, progress, vectors)
     rate = _accuracy(lesson, evaluation)
     estimated = lesson.estimated and evaluation is None
-    bundle = _grafted(lesson, {**facts, **_quality(lesson, rate, evaluation, estimated)})
+    bundle = product.make({**facts, **_quality(lesson, rate, evaluation, estimated)})
     if evaluation is not None:  # the same graph, in its final file
         evaluation = replace(evaluation, model_sha256=bundle.sha256, model_bytes=len(bundle.data))
     done = time.perf_counter()
     return TrainingReport(
         bundle=bundle,
-        method="head",
+        method=product.method,
         parent=lesson.parent.name,
         pictures=lesson.pictures(),
         accuracy=None if estimated else rate,
         accuracy_on=lesson.measured_on,
         evaluation=evaluation,
-        float_accuracy=_float_accuracy(lesson),
-        flips=() if evaluation is None else _flips(lesson, evaluation),
+        float_accuracy=_float_accuracy(lesson, product),
+        flips=() if evaluation is None else _flips(lesson, product, evaluation),
         split=lesson.split,
-        recipe=lesson.recipe(),
+        recipe=product.recipe,
         left_out=lesson.left_out,
         notes=tuple(told.notes),
-        seconds={**lesson.seconds, "store": stored - start, "measure": done - stored},
+        seconds={
+            **lesson.seconds,
+            **product.seconds,
+            "store": stored - start,
+            "measure": done - stored,
+        },
         estimate=rate.value if estimated else None,
+        float_bundle=product.float_bundle,
+        finished=product.finished,
     )
 
 
@@ -145,7 +185,7 @@ def put(bundle: Bundle, path: str | os.PathLike[str]) -> None:
     bundle.write(path)
 
 
-def _grafted(lesson: Lesson, facts: Mapping[str, Any]) -> Bundle:
+def grafted(lesson: Lesson, facts: Mapping[str, Any]) -> Bundle:
     names = lesson.learned.names
     memory = lesson.memory
     seen = lesson.vectors
@@ -163,26 +203,32 @@ def _grafted(lesson: Lesson, facts: Mapping[str, Any]) -> Bundle:
     )
 
 
-def _measured(
-    lesson: Lesson, bundle: Bundle, workers: int | None, progress: Progress | None
+def measured(
+    lesson: Lesson,
+    bundle: Bundle,
+    workers: int | None,
+    progress: Progress | None,
+    vectors: Floats | None = None,
 ) -> Evaluation | None:
-    """The answers of the bundle itself to the pictures that were held out."""
+    """The answers of the bundle itself to the pictures that were held out.
+
+    `vectors` are their embeddings, if it has the backbone of the lesson's parent.
+    """
     if lesson.held is None:
         return None
     step = None if progress is None else (lambda done, n: progress("Measuring", done, n))
     dataset = replace(lesson.held.dataset, name=lesson.measured_on)
     # Only numbers were put into a parent that is trusted.
     runtime = "litert" if zoo.is_builtin(lesson.parent) else None
-    with Classifier(bundle, runtime=runtime) as classifier:
-        return evaluate(
-            classifier,
-            dataset,
-            labels_by="name",
-            workers=workers,
-            ks=(1, 5) if len(lesson.learned.names) > 5 else (1,),
-            resume=False,
-            progress=step,
-        )
+    return measure(
+        bundle,
+        dataset,
+        vectors,
+        runtime=runtime,
+        ks=(1, 5) if len(lesson.learned.names) > 5 else (1,),
+        workers=workers,
+        progress=step,
+    )
 
 
 def _accuracy(lesson: Lesson, evaluation: Evaluation | None) -> Rate:
@@ -199,12 +245,12 @@ def _quality(
     """For the record: `accuracy`, or an `estimate`, which has no interval."""
     on = lesson.measured_on
     if not estimated:
-        return {"accuracy": [_accuracy_row(rate, on, evaluation)]}
+        return {"accuracy": [accuracy_row(rate, on, evaluation)]}
     share = round(100 * rate.value, 2)
     return {"estimate": {"data_set": on, "pictures": rate.total, "top1": share}}
 
 
-def _accuracy_row(accuracy: Rate, on: str, evaluation: Evaluation | None) -> dict[str, Any]:
+def accuracy_row(accuracy: Rate, on: str, evaluation: Evaluation | None) -> dict[str, Any]:
     """As in the record of the built-in models: shares in percent, Wilson's 95 % intervals."""
     rates = {"top1": accuracy}
     if evaluation is not None and 5 in evaluation.ks:
@@ -216,23 +262,23 @@ def _accuracy_row(accuracy: Rate, on: str, evaluation: Evaluation | None) -> dic
     return row
 
 
-def _float_accuracy(lesson: Lesson) -> Rate | None:
-    if lesson.held is None:
+def _float_accuracy(lesson: Lesson, product: Product) -> Rate | None:
+    if lesson.held is None or product.best is None:
         return None
-    best = lesson.fit.logits(lesson.held_vectors).argmax(axis=1)
-    return Rate(int((best == np.asarray(lesson.held.classes)).sum()), len(best))
+    right = product.best == np.asarray(lesson.held.classes)
+    return Rate(int(right.sum()), len(right))
 
 
-def _flips(lesson: Lesson, evaluation: Evaluation) -> tuple[Flip, ...]:
-    """Where storing the layer as the parent stores its own has changed the answer."""
+def _flips(lesson: Lesson, product: Product, evaluation: Evaluation) -> tuple[Flip, ...]:
+    """Where storing what was learned has changed the answer."""
     assert lesson.held is not None
-    best = lesson.fit.logits(lesson.held_vectors).argmax(axis=1)
+    assert product.best is not None
     given = {answer.path: answer.ranked[0][0] for answer in evaluation.answers}
     names = lesson.learned.names
     dataset = lesson.held.dataset
     places = [dataset.place(row) for row in dataset.rows]  # as an evaluation names its pictures
     return tuple(
         Flip(place, names[truth], names[index], names[given[place]])
-        for place, truth, index in zip(places, lesson.held.classes, best, strict=True)
-        if place in given and given[place] != index
+        for place, truth, index in zip(places, lesson.held.classes, product.best, strict=True)
+        if index >= 0 and given.get(place, index) != index
     )

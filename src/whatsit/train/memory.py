@@ -22,6 +22,8 @@ DIRECTIONS = 128
 MOST_PICTURES = 2000
 _MOST_VALUE, _MOST_COUNTED = 1e6, 10**12  # beyond them a record is damaged
 _LEVELS = 127  # of int8, either side of 0
+_MANY = 4  # times the directions: of so many pictures and values, not all are decomposed
+_PASSES = 2
 
 _Steps = NDArray[np.int8]
 
@@ -132,6 +134,9 @@ def _principal(centred: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """The directions (R, D) in which rows (N, D) differ most, the first the most."""
     pictures, width = centred.shape
     wide = width >= pictures
+    if min(centred.shape) > _MANY * count:
+        centred = _condensed(centred, count)
+        wide = True
     squares, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
     real = squares > 1e-9 * max(float(squares[-1]), 1e-12)
     if not real.any():  # all the same: any direction will do
@@ -139,6 +144,20 @@ def _principal(centred: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     vectors = vectors[:, real][:, ::-1][:, :count]
     rows: NDArray[np.float64] = vectors.T @ centred if wide else vectors.T
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
+
+
+def _condensed(centred: NDArray[np.float64], count: int) -> NDArray[np.float64]:
+    """A few rows (K, D) that vary as all of them do, as to the `count` first directions.
+
+    After N. Halko, P. G. Martinsson and J. A. Tropp, SIAM Review 53 (2011), 217-288. To decompose
+    the whole takes longer by far, for directions that are hardly any better.
+    """
+    chance = np.random.default_rng(0)
+    sketch = centred @ chance.standard_normal((centred.shape[1], count + count // 8))
+    for _ in range(_PASSES):
+        sketch = centred @ (centred.T @ np.linalg.qr(sketch)[0])
+    rows: NDArray[np.float64] = np.linalg.qr(sketch)[0].T @ centred
     return rows
 
 

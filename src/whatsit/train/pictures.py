@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import datasets, images
+from .. import datasets, opening
 from ..datasets import Dataset
-from ..datasets.tables import NAMES as TABLES
 from ..datasets.truths import SPLITS
-from ..errors import DatasetError, ModelError, WhatsitError
-from ..getting import archives
+from ..doctor.classes import spellings
+from ..errors import DatasetError
 from ..labels import Labels
 from .report import LeftOut
 
 LEAST_PICTURES = 2  # of a class: with one, nothing can say whether it was learned
 
-_MOST_MEMBERS = 1_000_000
 _LISTED = 5
 
 
@@ -50,40 +46,15 @@ class Material:
         return {name: found[index] for index, name in enumerate(self.names)}
 
 
-@contextlib.contextmanager
-def opened(source: Dataset | str | os.PathLike[str]) -> Iterator[Dataset]:
-    """A Dataset, the one at a path, or the one in an archive, unpacked until the block ends.
-
-    Raises DatasetError.
-    """
-    if isinstance(source, Dataset):
-        yield source
-        return
-    text = os.fspath(source)
-    if "://" in text:
-        raise DatasetError(
-            f"{text!r} is an address", expected="a folder, a list or an archive", hint="fetch it"
-        )
-    kind = _archive_kind(Path(text))
-    if kind is None:
-        yield _told_apart(datasets.read(text))
-        return
-    with tempfile.TemporaryDirectory(prefix="whatsit-") as folder:
-        _unpack(Path(text), kind, Path(folder))
-        found = datasets.read(_top(Path(folder)))
-        _check_inside(found, Path(folder), text)
-        yield _told_apart(replace(found, name=_stem(Path(text))))
-
-
-def _check_inside(dataset: Dataset, folder: Path, archive: str) -> None:
-    """Raises DatasetError if a list in the archive names pictures that were not in it."""
-    inside = os.path.join(os.path.realpath(folder), "")
-    for row in dataset.rows:
-        if not os.path.realpath(row.path).startswith(inside):
-            raise DatasetError(
-                f"{archive!r} lists {dataset.place(row)!r}, which is not in it",
-                expected="pictures that lie in the archive",
-            )
+def opened(
+    source: Dataset | str | os.PathLike[str], progress: opening.Progress | None = None
+) -> Dataset:
+    """The data set that `source` is or names. Raises what `opening.read` raises."""
+    return (
+        source
+        if isinstance(source, Dataset)
+        else _told_apart(opening.read(source, progress=progress))
+    )
 
 
 def material(dataset: Dataset) -> Material:
@@ -111,7 +82,18 @@ def material(dataset: Dataset) -> Material:
             "--validation",
         )
     place = {name: index for index, name in enumerate(names)}
+    dataset = replace(dataset, notes=(*dataset.notes, *_misspelt(names)))
     return Material(dataset, tuple(names), tuple(place[row.label] for row in rows))
+
+
+def _misspelt(names: Sequence[str]) -> list[str]:
+    """A note where two classes look like one, as on a system that tells case apart."""
+    same = [" and ".join(map(repr, alike)) for alike in spellings(names)]
+    if not same:
+        return []
+    more = f" and {len(same) - _LISTED} more" if len(same) > _LISTED else ""
+    shown = "; ".join(same[:_LISTED])
+    return [f"one class under several spellings? each is taught as its own: {shown}{more}"]
 
 
 def matched(dataset: Dataset, names: tuple[str, ...]) -> Material:
@@ -119,7 +101,12 @@ def matched(dataset: Dataset, names: tuple[str, ...]) -> Material:
     dataset = replace(
         dataset, rows=tuple(replace(row, label=class_name(row.label)) for row in dataset.rows)
     )
-    found = datasets.truths(dataset, Labels(names), labels_by="name").indices
+    found = datasets.truths(
+        dataset,
+        Labels(names),
+        labels_by="name",
+        to_leave_out="take the pictures of other classes out of --validation",
+    ).indices
     return Material(dataset, names, tuple(index for index in found if index is not None))
 
 
@@ -187,64 +174,3 @@ def _told_apart(dataset: Dataset) -> Dataset:
         expected="a folder for each class",
         hint=f"did you mean {os.fspath(inner)!r}?",
     )
-
-
-def _archive_kind(path: Path) -> archives.Kind | None:
-    try:
-        if not path.is_file():
-            return None
-        with open(path, "rb") as file:
-            kind = archives.kind_of(file.read(8))
-    except OSError:
-        return None  # datasets.read says what is wrong
-    return None if kind == "model" else kind
-
-
-def _unpack(path: Path, kind: archives.Kind, folder: Path) -> None:
-    """Writes the pictures and lists of an archive below `folder`. Raises DatasetError."""
-    try:
-        with open(path, "rb") as file:
-            for name, _, content in archives.members(file, kind, most=_MOST_MEMBERS):
-                parts = name.replace("\\", "/").removeprefix("./").split("/")
-                hidden = any(part[:1] == "." or part == "__MACOSX" for part in parts)
-                if hidden or not (images.is_picture_name(parts[-1]) or parts[-1] in TABLES):
-                    continue
-                target = folder.joinpath(*parts)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with open(target, "xb") as out:
-                    while block := content.read(1 << 20):
-                        out.write(block)
-    except ModelError as error:
-        raise DatasetError(
-            f"{os.fspath(path)!r}: {error.message}",
-            expected=error.expected,
-            hint="unpack it yourself and give the folder",
-        ) from error
-    except OSError as error:
-        raise WhatsitError(
-            f"cannot unpack {os.fspath(path)!r}: {error.strerror or error}",
-            hint="is there room in the folder for temporary files (TMPDIR)?",
-        ) from error
-    except archives.BROKEN as error:
-        raise DatasetError(
-            f"{os.fspath(path)!r} cannot be unpacked: {error}", hint="it is damaged or cut short"
-        ) from error
-
-
-def _top(folder: Path) -> Path:
-    """Below folders that hold nothing but one folder of folders."""
-    while True:
-        inside = sorted(folder.iterdir())
-        if len(inside) != 1 or not inside[0].is_dir():
-            return folder
-        if not any(entry.is_dir() or entry.name in TABLES for entry in inside[0].iterdir()):
-            return folder
-        folder = inside[0]
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    for suffix in (".tar.gz", ".tgz", ".zip"):
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)] or name
-    return path.stem

@@ -9,6 +9,7 @@ from typing import Any
 from ..bundle import Bundle
 from ..evaluation import Evaluation
 from ..measures import Rate
+from .curve import LearningCurve
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,11 @@ class TrainingReport:
     from; `evaluation` holds each answer to them, or is None where there were too few pictures to
     hold any out. After `add` without other pictures there is no accuracy, only `estimate`, a share
     that may flatter, since the old classes were fitted to what is judged.
-    `float_accuracy` is that of the same head before it was stored as the model's last layer is.
-    `pictures` counts those that were learned from, by class.
+    `float_accuracy` is that of what was learned in real numbers, before it was stored in fewer
+    bits; after `finetune`, `float_bundle` is the model of these, as float16. `finished` is False
+    if training was interrupted and the model is the best so far.
+    `pictures` counts those that were learned from, by class. `curve` is there where it was asked
+    for, of a head.
     """
 
     bundle: Bundle
@@ -56,6 +60,9 @@ class TrainingReport:
     notes: tuple[str, ...]
     seconds: Mapping[str, float]
     estimate: float | None = None
+    float_bundle: Bundle | None = field(default=None, repr=False)
+    finished: bool = True
+    curve: LearningCurve | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `whatsit train --json` prints."""
@@ -64,6 +71,7 @@ class TrainingReport:
             "sha256": self.bundle.sha256,
             "bytes": len(self.bundle.data),
             "method": self.method,
+            "finished": self.finished,
             "parent": self.parent,
             "classes": dict(self.pictures),
             "accuracy": None if self.accuracy is None else self.accuracy.to_json(),
@@ -84,6 +92,7 @@ class TrainingReport:
             "split": dict(self.split),
             "recipe": dict(self.recipe),
             "left_out": [{"path": row.path, "reason": row.reason} for row in self.left_out],
+            "curve": None if self.curve is None else self.curve.to_json(),
             "notes": list(self.notes),
             "seconds": {stage: round(s, 3) for stage, s in self.seconds.items()},
             "evaluation": None if self.evaluation is None else self.evaluation.to_json(),
