@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -78,6 +78,14 @@ def saves_often(monkeypatch: pytest.MonkeyPatch) -> None:
 def train(textures: Path, others: Path, small: Path, **options: Any) -> whatsit.TrainingReport:
     given = {"method": "finetune", "parent": small, "tuning": QUICK, "validation": others}
     return whatsit.train(textures, **{**given, **options})
+
+
+@pytest.fixture
+def keyboard() -> Iterator[None]:
+    """Ctrl-C as at a terminal, also where tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Killed(BaseException):
@@ -242,6 +250,7 @@ def test_kill_9(
     assert not checkpoint.exists()
 
 
+@pytest.mark.usefixtures("keyboard")
 def test_ctrl_c_leaves_the_best_so_far_and_resume_the_rest(
     whole: whatsit.TrainingReport, textures: Path, others: Path, small: Path, tmp_path: Path
 ) -> None:
@@ -266,6 +275,7 @@ def test_ctrl_c_leaves_the_best_so_far_and_resume_the_rest(
     assert again.bundle.data == whole.bundle.data == output.read_bytes()
 
 
+@pytest.mark.usefixtures("keyboard")
 def test_ctrl_c_before_there_is_anything_to_keep(
     textures: Path, others: Path, small: Path, tmp_path: Path
 ) -> None:
@@ -275,6 +285,7 @@ def test_ctrl_c_before_there_is_anything_to_keep(
     assert [one.name for one in tmp_path.iterdir()] == ["t.tflite.checkpoint"]
 
 
+@pytest.mark.usefixtures("keyboard")
 def test_the_program_says_130_after_ctrl_c(
     whatsit: Program,
     textures: Path,

@@ -325,12 +325,15 @@ def _fits_into_memory() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """Set by a first Ctrl-C, so that a step ends before all stops; a second one stops at once."""
+    """Set by a first Ctrl-C, so that a step ends before all stops; a second one stops at once.
+
+    In the background, or in a thread, there is no Ctrl-C to wait for.
+    """
     asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    before = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
         yield asked
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def ask(number: int, frame: object) -> None:
         asked.set()
