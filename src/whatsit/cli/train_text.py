@@ -37,7 +37,7 @@ def print_report(report: TrainingReport, path: str) -> None:
     console.print(f"{'Size':<12} {size:>7}")
     total = sum(report.seconds.values())
     parts = ", ".join(f"{stage} {s:.1f}" for stage, s in report.seconds.items())
-    console.print(f"{'Time':<12} {total:5.1f} s ({parts})")
+    _print_words(console, "Time", f"{total:.1f} s ({parts})")
     if report.evaluation is not None:
         _print_classes(console, report)
         print_mistakes(console, report.evaluation)
@@ -84,6 +84,11 @@ def _print_epochs(console: Console, report: TrainingReport) -> None:
     )
 
 
+def _print_words(console: Console, name: str, words: str) -> None:
+    for place, line in enumerate(textwrap.wrap(words, _WIDTH)):
+        console.print(f"{name if place == 0 else '':<12}  {line}")
+
+
 def _print_curve(console: Console, curve: LearningCurve) -> None:
     """What twice the pictures would give, or why that cannot be said."""
     if curve.twice is not None:
@@ -93,10 +98,7 @@ def _print_curve(console: Console, curve: LearningCurve) -> None:
             f"of {counted(expected.pictures, 'picture')}"
         )
         return
-    first, *rest = textwrap.wrap(curve.verdict, _WIDTH)
-    console.print(f"{'More':<12}  {first}")
-    for line in rest:
-        console.print(f"{'':<12}  {line}")
+    _print_words(console, "More", curve.verdict)
 
 
 def _print_classes(console: Console, report: TrainingReport) -> None:

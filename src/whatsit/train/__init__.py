@@ -29,8 +29,8 @@ from .pictures import matched, material, opened
 from .report import Flip as Flip
 from .report import LeftOut as LeftOut
 from .report import TrainingReport as TrainingReport
+from .tuning import Order, check_start, check_torch, path_beside
 from .tuning import Tuning as Tuning
-from .tuning import check_start, check_torch, path_beside
 
 METHODS = ("head", "finetune")
 _FLOAT = "efficientnet-lite0-float16"  # the parent to finetune: int8 weights cannot be trained
@@ -105,7 +105,7 @@ def train(
         from . import finetuning  # here, since torch takes seconds to load
 
         check_held(lesson)
-        order = finetuning.Order(tuning or Tuning(), seed, output, resume, workers, progress)
+        order = Order(tuning or Tuning(), seed, output, resume, workers, progress)
         product = finetuning.finetuned(lesson, order, remember=remember, told=told)
     else:
         product = headed(lesson, remember=remember)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExtraMissing, UsageError
+from .making import Progress
 
 _ENDING = ".checkpoint"
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -54,6 +55,18 @@ class Tuning:
     def to_json(self) -> dict[str, Any]:
         """What decides the result; on which device is said apart."""
         return {name: value for name, value in asdict(self).items() if name != "device"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How to train: `output` is where the model will be, and its checkpoint beside it."""
+
+    tuning: Tuning
+    seed: int
+    output: str | os.PathLike[str] | None
+    resume: bool
+    workers: int | None
+    progress: Progress | None
 
 
 def check_torch() -> None:

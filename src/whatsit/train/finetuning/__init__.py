@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +28,8 @@ from ...graph.remade import remade
 from ...splits import split
 from ...wording import counted
 from ..head import fit_head
-from ..making import Lesson, Product, Progress, Told
-from ..tuning import Tuning, path_beside
+from ..making import Lesson, Product, Told
+from ..tuning import Order, Tuning, path_beside
 from . import loop
 from .checkpoint import Checkpoint
 from .feed import Course, Examples
@@ -40,18 +39,6 @@ from .storing import Draft, stored
 
 # Of the pictures to learn from: not learned, but to see when training is at its best.
 JUDGED, MOST_JUDGED = 0.1, 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """How to train: `output` is where the model will be, and its checkpoint beside it."""
-
-    tuning: Tuning
-    seed: int
-    output: str | os.PathLike[str] | None
-    resume: bool
-    workers: int | None
-    progress: Progress | None
 
 
 def check(parent: Bundle, tuning: Tuning) -> None:
@@ -125,11 +112,8 @@ def _parted(lesson: Lesson, seed: int) -> tuple[list[int], list[int]]:
     labels = [lesson.learned.names[index] for index in lesson.learned.classes]
     parts = split(labels, lesson.groups, fractions=(1 - JUDGED, JUDGED, 0.0), seed=seed)
     order = np.random.default_rng(seed % 2**32).permutation(len(parts.validation))
-    kept: list[int] = []
-    for row in (parts.validation[place] for place in order):
-        if len(kept) < MOST_JUDGED:
-            kept.append(row)
-    groups = {lesson.groups[row] for row in kept}  # whole ones: a copy must not be learned
+    # Whole groups: a copy of what judges must not be learned.
+    groups = {lesson.groups[parts.validation[place]] for place in order[:MOST_JUDGED]}
     judged = [row for row in parts.validation if lesson.groups[row] in groups]
     return sorted(set(range(len(labels))) - set(judged)), judged
 

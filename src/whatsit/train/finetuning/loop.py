@@ -6,14 +6,11 @@ the weights over the last steps, which is what is judged and kept.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +20,7 @@ from torch.nn import functional
 from ... import machine
 from ...errors import DatasetError, WhatsitError
 from .checkpoint import Best, Checkpoint, State
+from .conditions import asked_to_stop, fits_into_memory, half_precision, repeatable
 from .feed import Batch, Course, Pictures, batches
 from .network import Network
 
@@ -104,9 +102,9 @@ class Trainer:
         """
         keeper = _Keeper(checkpoint, told.note)
         with (
-            _repeatable(self._device, self._threads),
-            _fits_into_memory(),
-            _asked_to_stop() as asked,
+            repeatable(self._device, self._threads),
+            fits_into_memory(),
+            asked_to_stop() as asked,
             batches(self._course, self._step) as source,
         ):
             try:
@@ -138,7 +136,7 @@ class Trainer:
         pace = self._pace()
         for group, rate in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = rate * pace
-        with _half_precision(self._device):
+        with half_precision(self._device):
             logits = self._network(pictures.to(self._device)).float()
         loss = _loss(logits, truth.to(self._device), "mean")
         value = loss.item()
@@ -284,63 +282,3 @@ def _worse(losses: Tensor, best: Tensor) -> bool:
     more = losses - best
     error = more.std() / math.sqrt(len(more)) if len(more) > 1 else torch.tensor(math.inf)
     return not bool(more.mean() <= 2 * error)
-
-
-def _half_precision(device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """bfloat16 where a GPU is quicker with it; CPUs gain little, and differ from each other."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-@contextlib.contextmanager
-def _repeatable(device: torch.device, threads: int) -> Iterator[None]:
-    """The same sums in the same order each time; on a GPU that would need other settings too."""
-    threads_before = torch.get_num_threads()
-    before = torch.are_deterministic_algorithms_enabled()
-    only_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    torch.set_num_threads(threads)
-    if device.type == "cpu":
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads_before)
-        torch.use_deterministic_algorithms(before, warn_only=only_warns)
-
-
-@contextlib.contextmanager
-def _fits_into_memory() -> Iterator[None]:
-    """What torch says of too little memory, a GPU's or this machine's, as one of our errors."""
-    try:
-        yield
-    except RuntimeError as error:
-        if "memory" not in str(error):
-            raise
-        raise WhatsitError(
-            f"a step of the training does not fit into memory: {str(error).splitlines()[0][:200]}",
-            hint="a smaller --batch, or --device cpu",
-        ) from error
-
-
-@contextlib.contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """Set by a first Ctrl-C, so that a step ends before all stops; a second one stops at once.
-
-    In the background, or in a thread, there is no Ctrl-C to wait for.
-    """
-    asked = threading.Event()
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
-        yield asked
-        return
-
-    def ask(number: int, frame: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)

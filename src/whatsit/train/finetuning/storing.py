@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,7 @@ from ...graph.remade import remade
 from ..head import Classes
 from ..making import Lesson, Product, Progress, accuracy_row, grafted, measured
 from ..memory import Memory
-
-if TYPE_CHECKING:
-    from . import Order
+from ..tuning import Order
 
 CALIBRATION = 500  # pictures that the steps of int8 are chosen by; more say the same again
 
