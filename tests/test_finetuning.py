@@ -37,7 +37,7 @@ from whatsit.train import Tuning, add
 torch = pytest.importorskip("torch")
 
 from whatsit.train import finetuning  # noqa: E402
-from whatsit.train.finetuning import augment, loop  # noqa: E402
+from whatsit.train.finetuning import augment, loop, storing  # noqa: E402
 from whatsit.train.finetuning.checkpoint import Checkpoint, State  # noqa: E402
 
 REAL = "mobilenet-v2-float16"
@@ -280,9 +280,38 @@ def test_ctrl_c_before_there_is_anything_to_keep(
     textures: Path, others: Path, small: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "t.tflite"
+    told: list[str] = []
     with pytest.raises(KeyboardInterrupt):
-        train(textures, others, small, output=output, progress=after(2, press_ctrl_c))
+        train(
+            textures,
+            others,
+            small,
+            output=output,
+            progress=after(2, press_ctrl_c),
+            note=told.append,
+        )
+    assert told[-1] == "stopped: there is no model yet; --resume goes on"
     assert [one.name for one in tmp_path.iterdir()] == ["t.tflite.checkpoint"]
+
+
+def test_ctrl_c_while_it_is_stored_costs_no_training(
+    whole: whatsit.TrainingReport, textures: Path, others: Path, small: Path, tmp_path: Path
+) -> None:
+    def stop(*words: Any) -> Any:
+        raise KeyboardInterrupt
+
+    output = tmp_path / "t.tflite"
+    told: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(storing, "quantize_int8", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(textures, others, small, output=output, note=told.append)
+    assert told[-1] == "stopped: there is no model yet; --resume goes on"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.Trainer, "_learn", stop)  # nothing is left to learn
+        report = train(textures, others, small, output=output, resume=True)
+    assert report.bundle.data == whole.bundle.data
+    assert list(tmp_path.iterdir()) == [output]
 
 
 @pytest.mark.usefixtures("keyboard")

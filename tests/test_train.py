@@ -532,6 +532,22 @@ def test_labels_of_the_validation_pictures_must_be_known(others: Path, tmp_path:
     assert "'rings'" in caught.value.hint
 
 
+def test_a_class_that_nothing_measures_is_told(
+    others: Path, textures: Path, tmp_path: Path
+) -> None:
+    some = shutil.copytree(others, tmp_path / "some")
+    shutil.rmtree(some / "rings")
+    report = train(textures, validation=some)
+    assert "no picture to measure with of 'rings': it does not count in Top-1" in report.notes
+
+
+def test_what_macos_puts_into_folders_is_no_class(others: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(others, tmp_path / "textures")
+    (folder / "__MACOSX" / "rings").mkdir(parents=True)
+    (folder / "__MACOSX" / "rings" / "._0.png").write_bytes(b"\0\5\x16\7")
+    assert train(folder).bundle.labels.names == KINDS
+
+
 def test_without_the_extra(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(whatsit.ExtraMissing) as caught:

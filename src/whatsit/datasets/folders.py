@@ -42,6 +42,11 @@ def read(root: Path, name: str) -> Dataset:
     return Dataset(name, root, tuple(rows), labels_by, KIND, notes=tuple(notes))
 
 
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name is none of the person's: hidden, or macOS's own."""
+    return name[0] == "." or name == "__MACOSX"
+
+
 def unreadable(path: str | os.PathLike[str], error: OSError) -> DatasetError:
     """The error of a data set that the system does not let us read."""
     return DatasetError(
@@ -53,7 +58,7 @@ def unreadable(path: str | os.PathLike[str], error: OSError) -> DatasetError:
 def _entries(root: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(root) as found:
-            return sorted((e for e in found if e.name[0] != "."), key=lambda entry: entry.name)
+            return sorted((e for e in found if not is_hidden(e.name)), key=lambda entry: entry.name)
     except OSError as error:
         raise unreadable(root, error) from error
 
@@ -63,9 +68,9 @@ def pictures_below(folder: str) -> list[str]:
     found: list[str] = []
     failures: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=failures.append):
-        folders[:] = sorted(name for name in folders if name[0] != ".")
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         for name in sorted(files):
-            if name[0] != "." and images.is_picture_name(name):
+            if not is_hidden(name) and images.is_picture_name(name):
                 found.append(os.path.join(parent, name))
     for failure in failures:  # silently fewer pictures would be another data set
         raise unreadable(failure.filename or folder, failure)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .. import datasets
 from ..datasets import Dataset, folders
+from ..datasets.folders import is_hidden
 from ..errors import UsageError
 from ..opening import Place
 from .values import Picture
@@ -88,7 +89,7 @@ def root_of(every: list[Part]) -> str:
 def _splits(root: Path) -> list[Path]:
     """The folders of `root`, if all that have a name which says so are parts of a split."""
     try:
-        inside = sorted(entry for entry in root.iterdir() if entry.name[0] != ".")
+        inside = sorted(entry for entry in root.iterdir() if not is_hidden(entry.name))
     except OSError:  # no folder: datasets.read says what is wrong
         return []
     if any(entry.suffix.casefold() in _LISTS and entry.is_file() for entry in inside):

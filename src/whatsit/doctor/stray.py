@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .. import images
+from ..datasets.folders import is_hidden
 from ..errors import InputError
 from .looks import seen
 
@@ -32,9 +33,9 @@ def unused(root: Path, used: frozenset[str]) -> Unused:
     start = os.path.join(top, "")
     filled = {path.removeprefix(start).split(os.sep)[0] for path in used}
     for parent, folders, files in os.walk(root):
-        hidden = [name for name in folders if name[0] == "."]
+        hidden = [name for name in folders if is_hidden(name)]
         found.hidden.extend(os.path.join(parent, name, "") for name in sorted(hidden))
-        folders[:] = sorted(name for name in folders if name[0] != ".")
+        folders[:] = sorted(name for name in folders if not is_hidden(name))
         paths = [os.path.join(parent, name) for name in folders]
         found.links.extend(path for path in paths if os.path.islink(path))
         if parent == top:
@@ -48,7 +49,7 @@ def _place(path: str, loose: bool, used: frozenset[str], found: Unused) -> None:
     name = os.path.basename(path)
     if path in used:
         return
-    if name[0] == ".":
+    if is_hidden(name):
         found.hidden.append(path)
     elif images.is_picture_name(name):
         (found.loose if loose else found.others).append(path)

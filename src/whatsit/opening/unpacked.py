@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .. import images, storage
+from ..datasets.folders import is_hidden
 from ..datasets.tables import NAMES as TABLES
 from ..errors import DatasetError, ModelError, WhatsitError
 from ..getting import archives
@@ -110,7 +111,7 @@ def _write(
         members = archives.members(file, kind, most=_MAX_MEMBERS, most_bytes=_MAX_UNPACKED_BYTES)
         for name, _, content in members:
             parts = name.replace("\\", "/").removeprefix("./").split("/")
-            if any(part[:1] == "." or part == "__MACOSX" for part in parts):
+            if any(part and is_hidden(part) for part in parts):
                 continue
             if not _is_wanted(parts[-1]):
                 others.append(name)

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import zoo
 from ..bundle import Bundle
+from ..datasets.base import listed
 from ..errors import UsageError, WhatsitError
 from ..evaluation import Evaluation
 from ..graph.graft import graft
@@ -124,6 +125,7 @@ def made(
 ) -> TrainingReport:
     """The bundle of a lesson, measured."""
     start = time.perf_counter()
+    _note_unmeasured(lesson, told)
     facts: dict[str, Any] = {"split": dict(lesson.split), "recipe": dict(product.recipe)}
     if product.memory is not None:
         facts["memory"] = product.memory.to_json()
@@ -162,6 +164,15 @@ def made(
         float_bundle=product.float_bundle,
         finished=product.finished,
     )
+
+
+def _note_unmeasured(lesson: Lesson, told: Told) -> None:
+    """A class that no held picture shows does not count in the accuracy: that is to be known."""
+    if lesson.held is None:
+        return
+    missing = [name for name, count in lesson.held.counts().items() if count == 0]
+    if missing:
+        told.add(f"no picture to measure with of {listed(missing)}: it does not count in Top-1")
 
 
 def check_output(path: str | os.PathLike[str], force: bool) -> None:

@@ -148,7 +148,11 @@ def _check_folders(dataset: Dataset) -> None:
         return
     known = {row.label for row in dataset.rows}
     with os.scandir(dataset.root) as entries:
-        folders = [entry.name for entry in entries if entry.is_dir() and entry.name[0] != "."]
+        folders = [
+            entry.name
+            for entry in entries
+            if entry.is_dir() and not datasets.folders.is_hidden(entry.name)
+        ]
     empty = sorted(set(folders) - known)
     if empty:
         raise DatasetError(

@@ -6,9 +6,11 @@ torch module, is trained, and its weights go back into the graph, which is then 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -86,12 +88,27 @@ def finetuned(lesson: Lesson, order: Order, *, remember: bool, told: Told) -> Pr
     )
     network = Network(model, _logits(model))
     trainer = Trainer(network, course, device)
-    finished = _run(trainer, order, _key(lesson, course), device, told)
-    network.cpu().write_back()
-    seconds = {"train": time.perf_counter() - start}
-    recipe = _recipe(course, trainer, device)
-    product = stored(lesson, draft, model, course.learned.paths, recipe, order, remember=remember)
+    with _stopped(order, told):
+        finished = _run(trainer, order, _key(lesson, course), device, told)
+        network.cpu().write_back()
+        trained = time.perf_counter()
+        recipe = _recipe(course, trainer, device)
+        product = stored(
+            lesson, draft, model, course.learned.paths, recipe, order, remember=remember
+        )
+    seconds = {"train": trained - start}
     return replace(product, seconds={**seconds, **product.seconds}, finished=finished)
+
+
+@contextlib.contextmanager
+def _stopped(order: Order, told: Told) -> Iterator[None]:
+    """Says what is left when Ctrl-C stops all at once."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        there = order.output is not None and path_beside(order.output).exists()
+        told.add("stopped: there is no model yet" + "; --resume goes on" * there)
+        raise
 
 
 def _device(name: str) -> torch.device:
@@ -160,8 +177,7 @@ def _run(trainer: Trainer, order: Order, key: str, device: torch.device, told: T
     if finished:
         return True
     again = "; --resume goes on" if checkpoint is not None else ""
-    if epochs == 0:
-        told.add(f"stopped before the first epoch had ended: there is nothing to keep{again}")
+    if epochs == 0:  # before the first one had ended: there is nothing to keep
         raise KeyboardInterrupt
     what = f"that of epoch {kept}" if kept else "a new last layer alone"
     told.add(f"stopped after {counted(epochs, 'epoch')}: the model is {what}{again}")

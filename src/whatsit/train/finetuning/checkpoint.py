@@ -108,9 +108,9 @@ class Checkpoint:
             key, made_with = content["key"], dict(content["made_with"])
         # Of a damaged file torch raises nearly anything.
         except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise WhatsitError(
-                f"the checkpoint {os.fspath(self.path)!r} cannot be read: {reason[:200]}",
+                f"the checkpoint {os.fspath(self.path)!r} cannot be read: it is damaged, cut "
+                "short, or none of whatsit's",
                 hint="without --resume, with --force, training begins anew",
             ) from error
         if key != self._key:

@@ -127,7 +127,7 @@ class Trainer:
             if self._step % self._course.steps == 0:
                 self._end_epoch()
             told.progress(self._step, self._course.all_steps, self._words())
-            if asked.is_set() or keeper.due:
+            if asked.is_set() or self.finished or keeper.due:
                 keeper.save(self._state())
 
     def _learn(self, batch: Batch) -> None:
