@@ -4,7 +4,7 @@
 PYTHON ?= python3
 DEMO = .venv-demo
 DEV = .venv
-TORCH = torch==2.13.0  # what the tests were last run with; pyproject.toml takes any from 2.4
+TORCH = torch==2.13.0  # what the tests were last run with; pyproject.toml takes any from 2.6
 ifeq ($(OS),Windows_NT)
 BIN = Scripts
 else
