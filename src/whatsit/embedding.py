@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from . import inputs, machine, zoo
+from . import inputs, machine
 from ._vectors import VectorCache
 from .bundle import Bundle, OutputSpec
-from .classifier import open_bundle
+from .classifier import default_runtime, open_bundle
+from .engines import EITHER_LITERT
 from .errors import InputError, UsageError
 from .graph.head import embedding_graph, find_head
-from .runtimes import Graph, open_runtime
+from .runtimes import LITERT, Graph, open_runtime
 from .runtimes.base import Runtime
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ Show: TypeAlias = "Callable[[str, Image.Image], None]"
 _FORMAT = 1  # of what is kept; another one is another key
 _MAX_WORKERS = 1024
 _MAX_HASHED_BYTES = 1 << 30  # what images refuses to read as a stream
-_SAME_ENGINES = ("litert", "isolated")  # the same kernels, in this process or in another
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def embed(
     if not 1 <= workers <= _MAX_WORKERS:
         raise UsageError(f"{workers} workers", expected=f"a number from 1 to {_MAX_WORKERS}")
     bundle = model if isinstance(model, Bundle) else open_bundle(model)
-    engine = runtime or ("litert" if zoo.is_builtin(bundle) else "isolated")
+    engine = runtime or default_runtime(bundle)
     width = find_head(bundle).width
     vectors = np.full((len(pictures), width), np.nan, np.float32)
     failures: dict[int, InputError] = {}
@@ -236,7 +236,7 @@ def _stamp(path: str) -> _Stamp | None:
 def _key(bundle: Bundle, engine: str) -> str:
     """Names all that decides an embedding, besides the picture."""
     facts = machine.facts()
-    engine = _SAME_ENGINES[0] if engine in _SAME_ENGINES else engine
+    engine = LITERT if engine in EITHER_LITERT else engine
     parts = (
         _FORMAT,
         bundle.sha256,

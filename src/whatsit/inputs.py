@@ -23,9 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The input tensor (1, h, w, 3), and how long `decode` and `preprocess` took."""
+    """The input tensor (1, h, w, 3), the pixels it is made of, both of them the same for uint8.
+
+    And how long `decode` and `preprocess` took.
+    """
 
     batch: NDArray[Any]
+    pixels: NDArray[np.uint8]
     timings_ms: dict[str, float]
 
 
@@ -56,7 +60,8 @@ def read(
     pixels = preprocess.run(rule, image, target, within=within, region=region, rotation=rotation)
     batch = tensor(bundle.input, pixels)
     done = time.perf_counter()
-    return Input(batch, {"decode": (decoded - start) * 1e3, "preprocess": (done - decoded) * 1e3})
+    timings_ms = {"decode": (decoded - start) * 1e3, "preprocess": (done - decoded) * 1e3}
+    return Input(batch, pixels, timings_ms)
 
 
 def tensor(spec: InputSpec, pixels: NDArray[np.uint8]) -> NDArray[Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Iterator
 
 _MEASURED_WITH = ("whatsit", "ai-edge-litert", "openvino", "numpy", "pillow")
 
@@ -13,6 +15,21 @@ def cpu_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Linear algebra on one thread: small matrices gain nothing, and sums keep their order.
+
+    Without threadpoolctl, which the extra `train` brings, nothing is changed.
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+        return
+    with threadpool_limits(1):
+        yield
 
 
 def facts() -> dict[str, object]:

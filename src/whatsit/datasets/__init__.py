@@ -14,6 +14,7 @@ from .. import images
 from ..errors import DatasetError, UsageError
 from . import folders, tables
 from .base import Dataset as Dataset
+from .base import LeftOut as LeftOut
 from .base import Row as Row
 from .base import sampled as sampled
 from .base import size_bytes as size_bytes

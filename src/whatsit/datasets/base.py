@@ -30,6 +30,14 @@ class Row:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A picture that was not used, and why."""
+
+    path: str
+    reason: str
+
+
 @dataclass(frozen=True)
 class Dataset:
     """Labelled pictures. `kind` says in words what was recognised below `root`.

@@ -6,7 +6,6 @@ made grey or of more colour, mirrored, or cropped by up to a third of a side.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import machine
 from . import overlay
 from .looks import Look, Seen
 from .neighbours import nearest, unit
@@ -94,7 +94,7 @@ def same_looks(
     if len(places) < 2:
         return equal
     stacked = np.stack([looks[place] for place in places])
-    with _one_thread():
+    with machine.one_thread():
         wanted = by_looks(stacked)
         if vectors is not None:
             wanted |= by_vectors(vectors[places])
@@ -102,21 +102,6 @@ def same_looks(
                 wanted = worth_a_look(wanted, stacked, vectors[places])
         pairs = ((places[a], places[b]) for a, b in wanted)
         return equal + _confirmed(seen, looks, pairs, progress)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Linear algebra on one thread: its matrices are so small that others only spin and wait.
-
-    Without threadpoolctl they do, to the same result.
-    """
-    try:
-        from threadpoolctl import threadpool_limits
-    except ImportError:
-        yield
-        return
-    with threadpool_limits(1):
-        yield
 
 
 def worth_a_look(

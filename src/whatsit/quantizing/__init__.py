@@ -13,13 +13,13 @@ from ..bundle import Bundle
 from ..classifier import Classifier, open_bundle
 from ..compare import Comparison, compare
 from ..datasets import Dataset
+from ..datasets import LeftOut as LeftOut
 from ..errors import ModelDamaged, ModelError, UsageError
 from ..evaluate import evaluate
 from ..evaluation import Evaluation
 from .making import Maker, facts
 from .task import Labelled as Labelled
 from .task import Remarks, Task, plan_task
-from .values import LeftOut as LeftOut
 from .values import Quantized as Quantized
 
 if TYPE_CHECKING:

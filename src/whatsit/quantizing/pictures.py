@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import images, preprocess
+from .. import inputs
 from ..bundle import Bundle
-from ..datasets import Dataset, Row, sampled
+from ..datasets import Dataset, LeftOut, Row, sampled
 from ..errors import DatasetError, InputError, UsageError
 from ..sources import STANDARD_INPUT, Source, expand
-from .values import LeftOut
 
 # More say the same again, and each keeps some MB of what the layers hold.
 MOST = 500
@@ -98,12 +97,7 @@ def read(bundle: Bundle, inputs: Iterable[str], *, least: int, held_out: bool) -
 
 def _prepared(bundle: Bundle, source: Source) -> NDArray[np.uint8]:
     """One picture [h, w, 3] as a classifier gives it to the model."""
-    target = (bundle.input.height, bundle.input.width)
-    rule = bundle.preprocess
-    image = images.open_image(
-        source.picture(), shrink=lambda height, width: rule.shrink((height, width), target)
-    )
-    pixels: NDArray[np.uint8] = preprocess.run(rule, image, target, within=images.covered(image))[0]
+    pixels: NDArray[np.uint8] = inputs.read(source.picture(), bundle, bundle.preprocess).pixels[0]
     return pixels
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bundle import Bundle
-from ..datasets import Dataset
+from ..datasets import Dataset, LeftOut
 from . import pictures
-from .values import LeftOut
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,9 @@ from typing import Any
 
 from ..bundle import Bundle
 from ..compare import Comparison
+from ..datasets import LeftOut
 from ..errors import BelowFloor
 from ..measures import Rate
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A picture that was given for calibration and not used."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True)

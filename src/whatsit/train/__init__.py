@@ -14,6 +14,7 @@ from collections.abc import Callable
 from ..bundle import Bundle
 from ..classifier import open_bundle
 from ..datasets import Dataset
+from ..datasets import LeftOut as LeftOut
 from ..errors import UsageError
 from ..graph.head import find_head
 from .addition import add as add
@@ -27,7 +28,6 @@ from .lesson import check_enough, check_held, prepared
 from .making import Progress, Told, check_output, headed, made, put
 from .pictures import matched, material, opened
 from .report import Flip as Flip
-from .report import LeftOut as LeftOut
 from .report import TrainingReport as TrainingReport
 from .tuning import Order, check_start, check_torch, path_beside
 from .tuning import Tuning as Tuning

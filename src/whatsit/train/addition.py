@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..bundle import Bundle
 from ..classifier import open_bundle
-from ..datasets import Dataset, Row, folders
+from ..datasets import Dataset, LeftOut, Row, folders
 from ..doctor import groups as alike
 from ..embedding import embed
 from ..errors import DatasetError, ModelDamaged, ModelUnsupported, UsageError
@@ -26,8 +26,15 @@ from ..graph.head import Layer, last_layer
 from .head import Floats, HeadFit, Score, check_installed, one_thread
 from .making import Lesson, Progress, Told, check_output, headed, made, put
 from .memory import Memory
-from .pictures import LEAST_PICTURES, Material, class_name, matched, opened
-from .report import LeftOut, TrainingReport
+from .pictures import (
+    LEAST_PICTURES,
+    Material,
+    class_name,
+    matched,
+    opened,
+    without_copies,
+)
+from .report import TrainingReport
 
 STRENGTH = 0.03  # as scikit-learn's C: ten times as much costs the others more and finds no more
 # Off the new class's logit: the others are surer of pictures they were fitted to than of those to
@@ -168,13 +175,10 @@ def _apart(
 ) -> tuple[list[int], list[LeftOut]]:
     """The rows of `good` that look like none of `asked`, and the others."""
     rows = [*good, *asked]
-    groups = alike([paths[row] for row in rows], vectors=vectors[rows], workers=workers)
-    taken = {group: paths[row] for group, row in zip(groups[len(good) :], asked, strict=True)}
-    copies = {row: taken[group] for row, group in zip(good, groups, strict=False) if group in taken}
-    return [row for row in good if row not in copies], [
-        LeftOut(paths[row], f"it looks like {other!r}, which is measured with")
-        for row, other in copies.items()
-    ]
+    places = [paths[row] for row in rows]
+    groups = alike(places, vectors=vectors[rows], workers=workers)
+    kept, left_out = without_copies(places, groups, len(good))
+    return [good[place] for place in kept], left_out
 
 
 def _pictures(folder: Path, name: str) -> Dataset:

@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import machine
 from ..errors import ExtraMissing, UsageError
-from ..machine import cpu_count
 from ..splits import folds
 
 Floats = NDArray[np.float32]
@@ -121,7 +121,7 @@ def fit_head(
         raise UsageError(f"the strengths {list(strengths)}", expected="numbers above 0")
     ordered = sorted(strengths)
     parts = _parts(truth, groups, seed) if len(ordered) > 1 else []
-    with one_thread(), _quiet(), ThreadPoolExecutor(workers or cpu_count()) as pool:
+    with one_thread(), _quiet(), ThreadPoolExecutor(workers or machine.cpu_count()) as pool:
         judged = list(pool.map(lambda part: _path(vectors, truth, part, ordered), parts))
         scores, count_judged = _joined(judged, ordered)
         strength = min(scores, key=lambda score: score.loss).strength if scores else ordered[0]
@@ -154,16 +154,15 @@ def _not_installed(reason: object) -> ExtraMissing:
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Linear algebra on one thread: so small a matrix gains nothing, and sums keep their order.
+    """As machine.one_thread, which then has what it takes.
 
-    Raises ExtraMissing without scikit-learn, which brings what it takes along.
+    Raises ExtraMissing without scikit-learn, which brings that along.
     """
     try:
         import sklearn.linear_model  # noqa: F401
-        from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise _not_installed(error) from error
-    with threadpool_limits(1):
+    with machine.one_thread():
         yield
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bundle import Bundle
+from ..datasets import LeftOut
 from ..doctor import Seen, seen_of
 from ..doctor import groups as alike
 from ..embedding import Embeddings, embed
@@ -19,8 +20,7 @@ from ..splits import split
 from .few import fit_few
 from .head import HeadFit, fit_head
 from .making import Lesson, Progress, Told
-from .pictures import Material, check_counts
-from .report import LeftOut
+from .pictures import Material, check_counts, without_copies
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -193,12 +193,10 @@ def _parted(
     """Rows of `seen.found` to learn from and to measure with; a copy of the latter is neither."""
     count = len(seen.found.classes)
     if seen.held.classes:
-        taken = dict(zip(groups[count:], seen.held.paths, strict=True))
-        for row in range(count):
-            if groups[row] in taken:
-                reason = f"it looks like {taken[groups[row]]!r}, which is measured with"
-                seen.left_out.append(LeftOut(seen.found.paths[row], reason))
-        return [row for row in range(count) if groups[row] not in taken], []
+        paths = [*seen.found.paths, *seen.held.paths]
+        kept, copies = without_copies(paths, groups, count)
+        seen.left_out += copies
+        return kept, []
     if few:
         return list(range(count)), []
     labels = [seen.found.names[index] for index in seen.found.classes]

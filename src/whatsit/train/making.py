@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import zoo
 from ..bundle import Bundle
+from ..classifier import default_runtime
+from ..datasets import LeftOut
 from ..datasets.base import listed
 from ..errors import UsageError, WhatsitError
 from ..evaluation import Evaluation
@@ -23,7 +24,7 @@ from .head import Classes, Floats, HeadFit
 from .measuring import measure
 from .memory import Memory
 from .pictures import Material
-from .report import Flip, LeftOut, TrainingReport
+from .report import Flip, TrainingReport
 
 Progress = Callable[[str, int, int], None]  # (what is done, done, total)
 
@@ -81,6 +82,7 @@ class Product:
     """What was learned, ready to be put into a file: `make(facts)` gives the bundle.
 
     `best` is the class that it gives each held picture in real numbers, before it is stored.
+    `held_vectors` are the embeddings that its backbone makes of them, if they are known.
     """
 
     method: str
@@ -88,6 +90,7 @@ class Product:
     make: Callable[[Mapping[str, Any]], Bundle] = field(repr=False)
     best: Classes | None = field(repr=False)
     memory: Memory | None = field(repr=False)
+    held_vectors: Floats | None = field(default=None, repr=False)
     float_bundle: Bundle | None = field(default=None, repr=False)
     seconds: Mapping[str, float] = field(default_factory=dict)
     finished: bool = True
@@ -112,6 +115,7 @@ def headed(lesson: Lesson, *, remember: bool) -> Product:
         make=lambda facts: grafted(lesson, facts),
         best=lesson.fit.logits(lesson.held_vectors).argmax(axis=1) if held else None,
         memory=memory if remember else None,
+        held_vectors=lesson.held_vectors,  # the backbone is the parent's
     )
 
 
@@ -131,9 +135,7 @@ def made(
         facts["memory"] = product.memory.to_json()
     draft = product.make(facts)
     stored = time.perf_counter()
-    # Of a head the backbone is the parent's, and the embeddings with it.
-    vectors = lesson.held_vectors if product.method == "head" else None
-    evaluation = measured(lesson, draft, workers, progress, vectors)
+    evaluation = measured(lesson, draft, workers, progress, product.held_vectors)
     rate = _accuracy(lesson, evaluation)
     estimated = lesson.estimated and evaluation is None
     bundle = product.make({**facts, **_quality(lesson, rate, evaluation, estimated)})
@@ -229,8 +231,7 @@ def measured(
         return None
     step = None if progress is None else (lambda done, n: progress("Measuring", done, n))
     dataset = replace(lesson.held.dataset, name=lesson.measured_on)
-    # Only numbers were put into a parent that is trusted.
-    runtime = "litert" if zoo.is_builtin(lesson.parent) else None
+    runtime = default_runtime(lesson.parent)  # only numbers were put into it
     return measure(
         bundle,
         dataset,

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import datasets, opening
-from ..datasets import Dataset
+from ..datasets import Dataset, LeftOut
 from ..datasets.truths import SPLITS
 from ..doctor.classes import spellings
 from ..errors import DatasetError
 from ..labels import Labels
-from .report import LeftOut
 
 LEAST_PICTURES = 2  # of a class: with one, nothing can say whether it was learned
 
@@ -126,6 +125,22 @@ def check_counts(found: Material, left_out: Sequence[LeftOut]) -> None:
         f"{shown}{more}{unread}",
         expected=f"at least {LEAST_PICTURES} pictures of each class, better 20 or more",
     )
+
+
+def without_copies(
+    paths: Sequence[str], groups: Sequence[int], count: int
+) -> tuple[list[int], list[LeftOut]]:
+    """Which of the first `count` pictures look like none of the others, which are measured with.
+
+    And those that do, left out: `groups` are equal for pictures that look the same.
+    """
+    taken = dict(zip(groups[count:], paths[count:], strict=True))
+    kept = [row for row in range(count) if groups[row] not in taken]
+    return kept, [
+        LeftOut(paths[row], f"it looks like {taken[groups[row]]!r}, which is measured with")
+        for row in range(count)
+        if groups[row] in taken
+    ]
 
 
 def class_name(label: str) -> str:

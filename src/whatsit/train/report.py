@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..bundle import Bundle
+from ..datasets import LeftOut
 from ..evaluation import Evaluation
 from ..measures import Rate
 from .curve import LearningCurve
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A picture that was not used, and why."""
-
-    path: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import inputs, zoo
+from ... import inputs
 from ..._flatbuffer import pack_model
 from ...bundle import Bundle
+from ...classifier import default_runtime
 from ...datasets import sampled
 from ...embedding import embed
 from ...errors import DatasetError, InputError
@@ -145,8 +146,7 @@ def _memory(
 ) -> Memory:
     """What the new backbone makes of the pictures, so that classes can be added later."""
     step = None if progress is None else (lambda done, n: progress("Remembering", done, n))
-    # Only numbers were put into a parent that is trusted.
-    runtime = "litert" if zoo.is_builtin(lesson.parent) else None
+    runtime = default_runtime(lesson.parent)  # only numbers were put into it
     paths = lesson.learned.paths
     found = embed(bundle, paths, workers=workers, runtime=runtime, keep=False, progress=step)
     good = [row for row in range(len(paths)) if row not in found.failures]
