@@ -48,6 +48,11 @@ def grey(level: int) -> np.ndarray:
     return np.full((8, 8, 3), level, np.uint8)
 
 
+def idle_engines(classifier: Classifier) -> list[Any]:
+    """The engines that are open and wait for a picture."""
+    return [model._runtime for idle in classifier._models._idle.values() for model in idle]
+
+
 def labels(result: Result) -> list[str]:
     return [prediction.label for prediction in result.predictions]
 
@@ -346,10 +351,10 @@ def test_a_closed_classifier_says_so(fake: Classifier) -> None:
 
 def test_closing_releases_every_engine(fake: Classifier) -> None:
     list(fake.classify_many([grey(level) for level in range(20)], workers=3))
-    engines = [engine for idle in fake._idle.values() for engine in idle]
+    engines = idle_engines(fake)
     assert engines
     fake.close()
-    assert all(engine.closed for engine in engines)  # type: ignore[attr-defined]
+    assert all(engine.closed for engine in engines)
 
 
 def test_an_engine_that_failed_is_not_used_again(
@@ -358,7 +363,7 @@ def test_an_engine_that_failed_is_not_used_again(
     from whatsit.runtimes.fake import FakeRuntime
 
     fake.classify(grey(0))
-    (engine,) = (engine for idle in fake._idle.values() for engine in idle)
+    (engine,) = idle_engines(fake)
 
     def fail(self: FakeRuntime, batch: np.ndarray) -> np.ndarray:
         raise whatsit.ModelDamaged("it failed")
@@ -367,7 +372,7 @@ def test_an_engine_that_failed_is_not_used_again(
         patch.setattr(FakeRuntime, "run", fail)
         with pytest.raises(whatsit.ModelDamaged, match="it failed"):
             fake.classify(grey(0))
-    assert engine.closed  # type: ignore[attr-defined]
+    assert engine.closed
     assert labels(fake.classify(grey(0), top=1)) == ["dark"]
 
 
@@ -419,3 +424,52 @@ def test_one_wrong_item_does_not_cost_the_others(fake: Classifier) -> None:
     assert labels(results[0])[0] == "dark"
     assert labels(results[-1])[0] == "bright"
     assert [type(r.error) for r in results[1:-1]] == [whatsit.ImageUnsupported] * len(wrong)
+
+
+# ── embeddings ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", zoo.catalogue())
+def test_with_embeddings_the_answers_are_the_same_to_the_last_bit(name: str) -> None:
+    with whatsit.load(name, threads=1) as whole, whatsit.load(name, embeddings=True) as halves:
+        plain = [whole.classify(photo, top=1000) for photo in PHOTOS]
+        both = [halves.classify(photo, top=1000) for photo in PHOTOS]
+    assert [r.predictions for r in both] == [r.predictions for r in plain]
+    assert all(result.embedding is None for result in plain)
+    vectors = np.array([result.embedding for result in both])
+    assert np.array_equal(vectors, whatsit.embed(name, PHOTOS, keep=False).vectors)
+
+
+def test_a_foreign_model_gives_embeddings_in_its_own_process(tmp_path: Path) -> None:
+    copy = tmp_path / "copy.tflite"
+    copy.write_bytes(zoo.open_builtin(zoo.DEFAULT).data + b"\0")  # no longer a file of ours
+    with whatsit.load(copy, embeddings=True) as classifier:
+        assert classifier.runtime == "isolated"
+        result = classifier.classify(CAT)
+    assert result.embedding is not None
+    assert result.embedding.shape == (1280,)
+    assert "embedding" not in result.to_json()
+
+
+def test_a_model_without_an_embedding_is_refused(fake: Classifier) -> None:
+    with pytest.raises(whatsit.ModelUnsupported, match="last layer"):
+        Classifier(fake.bundle, runtime="fake", embeddings=True)
+
+
+# ── all scores ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_scorer_gives_what_answer_ranks(model: Classifier) -> None:
+    score = model.scorer(deny=["tabby"])
+    seen = score(CAT)
+    assert seen.scores.shape == (1000,)
+    assert seen.scores[281] == -1
+    expected = model.classify(CAT, deny=["tabby"], top=3, threshold=0.1)
+    assert model.answer(seen, path=str(CAT), top=3, threshold=0.1) == expected
+
+
+def test_a_scorer_refuses_a_bad_picture_and_bad_arguments(model: Classifier) -> None:
+    with pytest.raises(whatsit.UsageError, match="no-such-class"):
+        model.scorer(allow=["no-such-class"])
+    with pytest.raises(whatsit.ImageUnreadable):
+        model.scorer()(b"no picture")

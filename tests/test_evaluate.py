@@ -369,8 +369,8 @@ def test_the_threads_that_were_used_are_recorded(
 
     grey_set(tmp_path, LEVELS[:pictures])
     with fake() as classifier:
-        monkeypatch.setattr("whatsit.classifier.open_runtime", spy)
-        classifier._idle.clear()
+        monkeypatch.setattr("whatsit.scoring.open_runtime", spy)
+        classifier._models._idle.clear()
         found = whatsit.evaluate(classifier, tmp_path, workers=2)
     assert (found.workers, found.threads) == (workers, threads)
     assert set(opened) == {threads}

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import itertools
 import os
-import threading
 import time
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -20,9 +18,12 @@ from . import preprocess as preprocessing
 from .bundle import Bundle
 from .errors import InputError, UsageError
 from .machine import cpu_count
+from .overlapping import in_order
 from .preprocess import Preprocess, Region
 from .results import Prediction, Result, Verdict, top_k, verdict
-from .runtimes import AUTO, ISOLATED, LITERT, RUNTIMES, open_runtime
+from .runtimes import AUTO, ISOLATED, LITERT, RUNTIMES
+from .runtimes.pool import Pool
+from .scoring import Halves, Model, SplitModel, WholeModel
 from .sources import Source
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
     from .engines import Pick
     from .images import ImageSource
-    from .runtimes.base import Runtime
+    from .smoothing import Smoothing
+    from .streaming import Moment
+
+    Scorer = Callable[[ImageSource], "Seen"]
 
 ClassKey = int | str
 _MAX_COUNT = 1024  # of threads or workers: more is a slip of the finger, and none could start
@@ -38,14 +42,33 @@ _MAX_DEFAULT_THREADS = 4  # beyond it, one small picture at a time gains nothing
 
 
 @dataclass(frozen=True, slots=True)
-class _Query:
-    """What is asked of each picture; `mask` (C,) says which classes may be answered."""
+class Seen:
+    """What a model makes of one picture: all scores (C,), -1 where a class may not be answered.
 
-    top: int
-    threshold: float
+    `embedding` (D,) is there where the classifier was opened for it.
+    """
+
+    scores: NDArray[np.float32]
+    timings_ms: dict[str, float]
+    embedding: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How each picture is looked at; `mask` (C,) says which classes may be answered."""
+
     mask: NDArray[np.bool_] | None
     region: Region | None
     rotation: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """What is asked of each picture."""
+
+    top: int
+    threshold: float
+    view: _View
 
 
 class Classifier:
@@ -56,7 +79,8 @@ class Classifier:
     default a built-in model runs in this process (`litert`) and any other in one of its own
     (`isolated`), since nobody can know what it does. `auto` is the fastest that gives the right
     answers here; `pick` then says why. All but `litert` are opened here, so that a model that
-    cannot run is refused before the first picture.
+    cannot run is refused before the first picture. With `embeddings`, each Result carries the
+    vector that the model's last layer reads; ModelUnsupported for a model without one.
     """
 
     def __init__(
@@ -66,6 +90,7 @@ class Classifier:
         threads: int | None = None,
         preprocess: Preprocess | str | None = None,
         runtime: str | None = None,
+        embeddings: bool = False,
     ) -> None:
         if threads is not None:
             _check_count(threads, "threads")
@@ -83,11 +108,10 @@ class Classifier:
             self._runtime_name = self._pick.runtime
         else:
             self._runtime_name = runtime or default_runtime(bundle)
-        self._lock = threading.Lock()
-        self._idle: dict[int, list[Runtime]] = {}  # by number of threads
-        self._closed = False
+        self._halves = Halves.of(bundle) if embeddings else None
+        self._models: Pool[Model] = Pool(self._opened)
         if self._runtime_name != LITERT:
-            with self._borrowed(self.threads_for(1)):
+            with self._models.lent(self.threads_for(1)):
                 pass
 
     @property
@@ -157,14 +181,84 @@ class Classifier:
         query = self._query(top, threshold, allow, deny, region, rotation)
         return self._answers(iter(sources), query, workers)
 
+    def stream(
+        self,
+        source: int | str | os.PathLike[str] | IO[bytes],
+        *,
+        top: int = 5,
+        threshold: float = 0.0,
+        allow: Iterable[ClassKey] = (),
+        deny: Iterable[ClassKey] = (),
+        region: Region | None = None,
+        rotation: int = 0,
+        every_ms: float | None = None,
+        live: bool | None = None,
+        smoothing: Smoothing | None = None,
+        workers: int | None = None,
+        format: str | None = None,
+        size: tuple[int, int] | None = None,
+        fps: float | None = None,
+        note: Callable[[str], None] | None = None,
+    ) -> Iterator[Moment]:
+        """What is in a video file, camera or stream, frame by frame, and what has changed in it.
+
+        streaming.stream says what each argument does. Needs the extra `video`.
+        """
+        from . import streaming  # here, since pictures alone need none of it
+
+        return streaming.stream(
+            self,
+            source,
+            top=top,
+            threshold=threshold,
+            allow=allow,
+            deny=deny,
+            region=region,
+            rotation=rotation,
+            every_ms=every_ms,
+            live=live,
+            smoothing=smoothing,
+            workers=workers,
+            format=format,
+            size=size,
+            fps=fps,
+            note=note,
+        )
+
+    def scorer(
+        self,
+        *,
+        allow: Iterable[ClassKey] = (),
+        deny: Iterable[ClassKey] = (),
+        region: Region | None = None,
+        rotation: int = 0,
+        workers: int = 1,
+    ) -> Scorer:
+        """A function that gives what the model makes of a picture, for `answer` to rank.
+
+        It may be called by several threads; `workers` says by how many at the same time. The
+        arguments are those of `classify`, checked once. The function raises an InputError for a
+        bad picture.
+        """
+        view = self._view(allow, deny, region, rotation)
+        return functools.partial(self._see, view=view, threads=self.threads_for(workers))
+
+    def answer(
+        self, seen: Seen, *, path: str | None = None, top: int = 5, threshold: float = 0.0
+    ) -> Result:
+        """The `top` most likely classes of what `scorer` gave that score at least `threshold`."""
+        scores, labels = seen.scores, self.bundle.labels
+        best = [i for i in top_k(scores, top) if scores[i] >= threshold]
+        predictions = tuple(
+            Prediction(i, labels.names[i], float(scores[i]), labels.synset(i)) for i in best
+        )
+        answer = verdict(np.maximum(scores, np.float32(0.0))) if best else Verdict.UNKNOWN
+        name, embedding = self.bundle.name, seen.embedding
+        return Result(path, name, answer, predictions, seen.timings_ms, embedding=embedding)
+
     def close(self) -> None:
         """Releases the inference engines. The classifier cannot be used after it."""
-        with self._lock:
-            self._closed = True
-            runtimes = [runtime for idle in self._idle.values() for runtime in idle]
-            self._idle.clear()
-        for runtime in runtimes:
-            runtime.close()
+        self._models.close()
 
     def __enter__(self) -> Classifier:
         return self
@@ -191,10 +285,24 @@ class Classifier:
             raise UsageError(f"the top {top} classes", expected="at least 1")
         if not 0 <= threshold <= 1:
             raise UsageError(f"a threshold of {threshold}", expected="a probability from 0 to 1")
+        return _Query(top, threshold, self._view(allow, deny, region, rotation))
+
+    def _view(
+        self,
+        allow: Iterable[ClassKey],
+        deny: Iterable[ClassKey],
+        region: Region | None,
+        rotation: int,
+    ) -> _View:
         preprocessing.check_region(region)
         preprocessing.check_rotation(rotation)
         mask = self.bundle.labels.mask(_keys(allow), _keys(deny))
-        return _Query(top, threshold, mask, region, rotation)
+        return _View(mask, region, rotation)
+
+    def _opened(self, threads: int) -> Model:
+        if self._halves is not None:
+            return SplitModel(self._halves, self._runtime_name, threads)
+        return WholeModel(self.bundle, self._runtime_name, threads)
 
     def _picked(self) -> Pick:
         from . import engines  # here, since only `auto` needs it
@@ -207,30 +315,14 @@ class Classifier:
         if workers > 1:
             first_two = list(itertools.islice(sources, 2))
             sources = itertools.chain(first_two, sources)
-            if len(first_two) == 2:  # a lone picture gets all threads, and no pool
-                yield from self._overlapped(sources, query, workers)
-                return
-        for source in sources:
-            yield self._answer_or_error(source, query, self.threads_for(1))
-
-    def _overlapped(
-        self, sources: Iterator[ImageSource | Source], query: _Query, workers: int
-    ) -> Iterator[Result]:
-        from concurrent.futures import Future, ThreadPoolExecutor
-
+            if len(first_two) < 2:  # a lone picture gets all threads, and no pool
+                workers = 1
         threads = self.threads_for(workers)
-        pending: deque[Future[Result]] = deque()
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="whatsit")
-        try:
-            for source in sources:
-                pending.append(pool.submit(self._answer_or_error, source, query, threads))
-                # Twice the workers: enough that none waits for the consumer of the results.
-                while pending and (pending[0].done() or len(pending) > 2 * workers):
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+
+        def answered(source: ImageSource | Source) -> Result:
+            return self._answer_or_error(source, query, threads)
+
+        yield from in_order(answered, sources, workers)
 
     def _answer_or_error(self, source: ImageSource | Source, query: _Query, threads: int) -> Result:
         try:
@@ -241,59 +333,20 @@ class Classifier:
     def _answer(self, source: ImageSource | Source, query: _Query, threads: int) -> Result:
         """The way of one picture: open, preprocess, run, rank."""
         picture = source.picture() if isinstance(source, Source) else source
+        seen = self._see(picture, view=query.view, threads=threads)
+        return self.answer(seen, path=_path_of(source), top=query.top, threshold=query.threshold)
+
+    def _see(self, picture: ImageSource, *, view: _View, threads: int) -> Seen:
         taken = inputs.read(
-            picture, self.bundle, self.preprocess, region=query.region, rotation=query.rotation
+            picture, self.bundle, self.preprocess, region=view.region, rotation=view.rotation
         )
         start = time.perf_counter()
-        with self._borrowed(threads) as runtime:
-            scores = runtime.run(taken.batch)[0]  # (1, C) → (C,)
+        with self._models.lent(threads) as model:
+            scores, embedding = model.score(taken.batch)
         inference_ms = (time.perf_counter() - start) * 1e3
-        timings_ms = {**taken.timings_ms, "inference": inference_ms}
-        return self._ranked(_path_of(source), scores, query, timings_ms)
-
-    def _ranked(
-        self,
-        path: str | None,
-        scores: NDArray[np.float32],
-        query: _Query,
-        timings_ms: dict[str, float],
-    ) -> Result:
-        if query.mask is not None:
-            scores = np.where(query.mask, scores, np.float32(-1.0))  # below any probability
-        labels = self.bundle.labels
-        best = [i for i in top_k(scores, query.top) if scores[i] >= query.threshold]
-        predictions = tuple(
-            Prediction(i, labels.names[i], float(scores[i]), labels.synset(i)) for i in best
-        )
-        answer = verdict(np.maximum(scores, np.float32(0.0))) if best else Verdict.UNKNOWN
-        return Result(path, self.bundle.name, answer, predictions, timings_ms)
-
-    @contextlib.contextmanager
-    def _borrowed(self, threads: int) -> Iterator[Runtime]:
-        """An engine that nobody else uses meanwhile; opened if all are in use."""
-        runtime = self._take(threads) or open_runtime(
-            self.bundle, self._runtime_name, threads=threads
-        )
-        try:
-            yield runtime
-        except BaseException:  # it may be in any state, or dead
-            runtime.close()
-            raise
-        self._give_back(runtime, threads)
-
-    def _take(self, threads: int) -> Runtime | None:
-        with self._lock:
-            if self._closed:
-                raise UsageError("the classifier is closed", hint="open it again")
-            idle = self._idle.setdefault(threads, [])
-            return idle.pop() if idle else None
-
-    def _give_back(self, runtime: Runtime, threads: int) -> None:
-        with self._lock:
-            if self._closed:
-                runtime.close()
-            else:
-                self._idle[threads].append(runtime)
+        if view.mask is not None:
+            scores = np.where(view.mask, scores, np.float32(-1.0))  # below any probability
+        return Seen(scores, {**taken.timings_ms, "inference": inference_ms}, embedding)
 
 
 def load(
@@ -302,13 +355,20 @@ def load(
     threads: int | None = None,
     preprocess: Preprocess | str | None = None,
     runtime: str | None = None,
+    embeddings: bool = False,
 ) -> Classifier:
     """The classifier of a built-in model (default: the catalogue's) or of a path to a .tflite.
 
     A name without a folder and without .tflite is looked up in the catalogue, then among the
     imported models. The other arguments are those of Classifier. Raises ModelError or UsageError.
     """
-    return Classifier(open_bundle(model), threads=threads, preprocess=preprocess, runtime=runtime)
+    return Classifier(
+        open_bundle(model),
+        threads=threads,
+        preprocess=preprocess,
+        runtime=runtime,
+        embeddings=embeddings,
+    )
 
 
 def open_bundle(model: str | os.PathLike[str] | None = None) -> Bundle:

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import json
 import os
-import queue
 import stat
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,7 @@ from .errors import InputError, UsageError
 from .graph.head import embedding_graph, find_head
 from .runtimes import LITERT, Graph, open_runtime
 from .runtimes.base import Runtime
+from .runtimes.pool import Pool
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -132,8 +132,7 @@ class _Backbone:
         self._width = width
         self._cache = cache
         self._show = show
-        self._idle: queue.SimpleQueue[Runtime] = queue.SimpleQueue()
-        self._opened: list[Runtime] = []
+        self._engines: Pool[Runtime] = Pool(self._opened)
 
     def prepare(self) -> None:
         """Cuts the graph, once, before there are several threads."""
@@ -155,9 +154,8 @@ class _Backbone:
         except InputError as error:
             error.__traceback__ = None  # its frames would keep the picture alive
             return error
-        runtime = self._borrow()
-        vector: Floats = runtime.raw(batch)[0]  # (1, D) → (D,)
-        self._idle.put(runtime)  # not after an error: it may be in any state
+        with self._engines.lent(threads=1) as runtime:
+            vector: Floats = runtime.raw(batch)[0]  # (1, D) → (D,)
         return vector
 
     def add(self, path: str, content: _Content | None, vector: Floats) -> None:
@@ -167,19 +165,13 @@ class _Backbone:
 
     def close(self) -> None:
         """Releases the engines and closes the cache."""
-        for runtime in self._opened:
-            runtime.close()
+        self._engines.close()
         if self._cache is not None:
             self._cache.close()
 
-    def _borrow(self) -> Runtime:
-        try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            assert self._graph is not None
-            runtime = open_runtime(self._graph, self._engine, threads=1)
-            self._opened.append(runtime)
-            return runtime
+    def _opened(self, threads: int) -> Runtime:
+        assert self._graph is not None
+        return open_runtime(self._graph, self._engine, threads=threads)
 
 
 def _overlapped(

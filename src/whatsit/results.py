@@ -39,7 +39,8 @@ class Result:
     """The answer for one picture: predictions by falling score, or the error that prevented them.
 
     `path` is None for pictures that did not come from a file. `timings_ms` has the keys
-    decode, preprocess and inference.
+    decode, preprocess and inference. `embedding` (D,) is there where the classifier was asked for
+    it; it is not part of the JSON.
     """
 
     path: str | None
@@ -48,6 +49,7 @@ class Result:
     predictions: tuple[Prediction, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict, compare=False)
     error: InputError | None = None
+    embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints, with keys in the order of the contract."""
