@@ -549,7 +549,7 @@ def test_what_macos_puts_into_folders_is_no_class(others: Path, tmp_path: Path) 
 
 
 def test_without_the_extra(others: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     with pytest.raises(whatsit.ExtraMissing) as caught:
         train(others)
     assert "whatsit[train]" in caught.value.hint

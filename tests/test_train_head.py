@@ -1,4 +1,4 @@
-"""The two heads, against scikit-learn's and numpy's own ways to the same."""
+"""The two heads, against the ways of scikit-learn, scipy and numpy to the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from whatsit import ExtraMissing, UsageError
-from whatsit.train import few, fit_few, fit_head, memory
+from whatsit.splits import folds
+from whatsit.train import addition, few, fit_few, fit_head, head, memory
+from whatsit.train.descent import lowest
 from whatsit.train.head import Scaling
 from whatsit.train.memory import Memory
 
@@ -28,19 +30,131 @@ def accuracy(fit, vectors, truth) -> float:
     return float((fit.logits(vectors).argmax(axis=1) == truth).mean())
 
 
-def test_logistic_is_scikit_learns() -> None:
+def shares(logits):
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+@pytest.mark.parametrize("strength", [0.001, 0.1, 1.0])
+def test_logistic_is_scikit_learns(
+    classes: int, strength: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sklearn.linear_model import LogisticRegression
 
-    vectors, truth = cloud(120)
-    fit = fit_head(vectors, truth, strengths=[0.1])
+    vectors, truth = cloud(120, classes, spread=2)
+    quick = fit_head(vectors, truth, strengths=[strength])
+    monkeypatch.setattr(head, "_FINE", 1e-8)
+    exact = fit_head(vectors, truth, strengths=[strength])
     scaling = Scaling.of(vectors)
-    judge = LogisticRegression(C=0.1, tol=1e-8, max_iter=5000)
+    # Of two classes scikit-learn holds back one row, the difference of ours, which counts half.
+    judge = LogisticRegression(C=strength * (1 + (classes == 2)), tol=1e-9, max_iter=5000)
     judge.fit((vectors - scaling.mean) / scaling.spread, truth)
-    fresh, _ = cloud(50, seed=1)
+    fresh, _ = cloud(50, classes, seed=1, spread=2)
     expected = judge.predict_proba((fresh - scaling.mean) / scaling.spread)
-    logits = fit.logits(fresh)
-    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    assert shares == pytest.approx(expected, abs=2e-3)
+    assert shares(quick.logits(fresh)) == pytest.approx(expected, abs=1e-3)
+    assert shares(exact.logits(fresh)) == pytest.approx(expected, abs=5e-6)
+
+
+def test_the_scores_are_those_of_scikit_learn() -> None:
+    """Loss and share right in cross-validation, on folds of which some lack a class."""
+    from sklearn.linear_model import LogisticRegression
+
+    vectors, truth = cloud(61, spread=2)
+    truth[truth == 2] = 0
+    truth[7] = 2  # its only picture
+    strengths = [0.01, 0.1]
+    fit = fit_head(vectors, truth, strengths=strengths)
+    assert fit.judged == 60
+    losses, right = np.zeros((2, 60)), np.zeros((2, 60))
+    done = 0
+    for part in folds([str(index) for index in truth], None, count=5, seed=0):
+        rows = [row for row in part if row != 7]
+        rest = np.setdiff1d(np.arange(61), part)
+        scaling = Scaling.of(vectors[rest])
+        known, asked = scaling(vectors[rest]), scaling(vectors[rows])
+        for place, strength in enumerate(strengths):
+            present = len(np.unique(truth[rest]))
+            judge = LogisticRegression(C=strength * (1 + (present == 2)), tol=1e-9, max_iter=5000)
+            given = judge.fit(known.astype(np.float64), truth[rest]).predict_proba(asked)
+            here = slice(done, done + len(rows))
+            losses[place, here] = -np.log(given[np.arange(len(rows)), truth[rows]])
+            right[place, here] = given.argmax(axis=1) == truth[rows]
+        done += len(rows)
+    assert [score.loss for score in fit.scores] == pytest.approx(losses.mean(axis=1), abs=5e-3)
+    assert [score.accuracy for score in fit.scores] == pytest.approx(right.mean(axis=1), abs=0.02)
+
+
+def bowl(chance, width: int):
+    """A convex function that is steep in some directions and flat in others, with its gradient."""
+    rows, aims = chance.normal(size=(80, width)) * np.geomspace(1, 30, width), chance.random(80)
+
+    def loss(point):
+        logits = rows @ point
+        slopes = 1 / (1 + np.exp(-logits)) - aims
+        value = np.logaddexp(0, logits).sum() - aims @ logits + point @ point / 2
+        return float(value), rows.T @ slopes + point
+
+    return loss
+
+
+@pytest.mark.parametrize("width", [1, 5, 60])
+def test_the_lowest_point_is_scipys(width: int) -> None:
+    from scipy.optimize import minimize
+
+    loss = bowl(np.random.default_rng(width), width)
+    found = lowest(loss, np.full(width, 0.5), stop=1e-6, most_steps=2000)
+    assert np.abs(loss(found)[1]).max() <= 1e-6
+    options = {"gtol": 1e-9, "ftol": 1e-15, "maxiter": 5000, "maxfun": 50_000}
+    judge = minimize(loss, np.zeros(width), jac=True, method="L-BFGS-B", options=options)
+    assert found == pytest.approx(judge.x, abs=1e-5)
+    assert loss(found)[0] == pytest.approx(judge.fun, rel=1e-12)
+
+
+def test_the_row_of_an_added_class_is_scipys() -> None:
+    from scipy.optimize import minimize
+
+    chance = np.random.default_rng(0)
+    places, new = chance.normal(size=(90, 20)), np.arange(90) >= 60
+    task = addition._Task(places + new[:, None], chance.normal(size=90), new, 1 + chance.random(90))
+    row, bias = addition._row(task)
+    scale = task.places.std()
+
+    def loss(values):
+        logits = task.places / scale @ values[:-1] + values[-1] - task.others
+        losses = task.weights * (np.logaddexp(0, logits) - new * logits)
+        return losses.sum() + values[:-1] @ values[:-1] / (2 * addition.STRENGTH)
+
+    judge = minimize(loss, np.zeros(21), method="BFGS", options={"gtol": 1e-3})
+    assert row == pytest.approx(judge.x[:-1] / scale, abs=1e-4)
+    assert bias == pytest.approx(judge.x[-1] - addition.CAUTION, abs=1e-4)
+
+
+def test_the_search_ends_where_rounding_hides_the_way_down() -> None:
+    loss = bowl(np.random.default_rng(3), 20)
+
+    def rounded(point):
+        value, gradient = loss(point.astype(np.float32).astype(np.float64))
+        return float(np.float32(value)), gradient
+
+    found = lowest(rounded, np.zeros(20), stop=0.0, most_steps=100_000)
+    exact = lowest(loss, np.zeros(20), stop=1e-8, most_steps=2000)
+    assert found == pytest.approx(exact, abs=1e-2)
+
+
+def test_the_search_begins_at_the_lowest_point() -> None:
+    start = np.zeros(3)
+    assert lowest(lambda point: (0.0, point), start, stop=1e-6, most_steps=9) is start
+
+
+def test_no_more_steps_than_allowed() -> None:
+    asked = []
+
+    def loss(point):
+        asked.append(point)
+        return float(point @ point), 2 * point
+
+    lowest(loss, np.full(4, 100.0), stop=1e-6, most_steps=1)
+    assert len(asked) == 2
 
 
 def test_the_strength_is_the_one_with_the_least_loss() -> None:
@@ -161,8 +275,8 @@ def test_bad_vectors(fitter) -> None:
 
 
 @pytest.mark.parametrize("fitter", [fit_head, fit_few])
-def test_without_scikit_learn(monkeypatch: pytest.MonkeyPatch, fitter) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch, fitter) -> None:
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     with pytest.raises(ExtraMissing) as caught:
         fitter(*cloud(12))
     assert "whatsit[train]" in caught.value.hint

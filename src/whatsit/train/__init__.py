@@ -71,7 +71,7 @@ def train(
     `progress(what, done, total)` and `note(text)` are called on the way.
 
     Raises UsageError, DatasetError, ModelUnsupported for a parent that cannot be taught,
-    ExtraMissing without scikit-learn, or torch to finetune, WhatsitError where `output` cannot be
+    ExtraMissing without threadpoolctl, or torch to finetune, WhatsitError where `output` cannot be
     written.
     """
     _check_wishes(method, few_shot, curve, tuning, resume, output, float_output)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from ..doctor import groups as alike
 from ..embedding import embed
 from ..errors import DatasetError, ModelDamaged, ModelUnsupported, UsageError
 from ..graph.head import Layer, last_layer
+from .descent import lowest
 from .head import Floats, HeadFit, Score, check_installed, one_thread
 from .making import Lesson, Progress, Told, check_output, headed, made, put
 from .memory import Memory
@@ -42,6 +42,7 @@ STRENGTH = 0.03  # as scikit-learn's C: ten times as much costs the others more 
 # points and costs the new class 3.
 CAUTION = 0.3
 _IN_TURN = 5  # one picture in five is held out to say what the addition costs
+_STOP = 1e-3  # of the gradient, which is a sum over all pictures
 _MOST_STEPS = 300
 _ESTIMATED = "an estimate: remembered and new pictures, a fifth left out in turn"
 
@@ -242,8 +243,6 @@ def _fitted(layer: Layer, memory: Memory, vectors: Floats, seed: int) -> HeadFit
 
 def _row(task: _Task) -> tuple[_Array, float]:
     """The new class's weights (R,) and bias, against the sum of the others, which stays."""
-    from scipy.optimize import minimize
-
     scale = float(task.places.std()) or 1.0
     places, signs = task.places / scale, np.where(task.new, 1.0, -1.0)
 
@@ -256,10 +255,8 @@ def _row(task: _Task) -> tuple[_Array, float]:
         return total, np.append(places.T @ slopes + held_back, slopes.sum())
 
     start = np.zeros(places.shape[1] + 1)
-    found: Any = minimize(
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _MOST_STEPS}
-    )
-    return found.x[:-1] / scale, float(found.x[-1]) - CAUTION
+    found = lowest(loss, start, stop=_STOP, most_steps=_MOST_STEPS)
+    return found[:-1] / scale, float(found[-1]) - CAUTION
 
 
 def _log_sum(logits: _Array) -> _Array:

@@ -79,8 +79,8 @@ def fit_few(
     How strongly it is held back is chosen by leaving out one picture at a time, with all of its
     group, and so is how sure its answers are. A class of one group only cannot be judged; where
     that is all of them, the groups do not count for the choice, and there are no `scores`. The
-    same arguments give the same head. Raises ExtraMissing without
-    scikit-learn, UsageError for fewer than two classes.
+    same arguments give the same head. Raises ExtraMissing without threadpoolctl, UsageError for
+    fewer than two classes.
     """
     truth = np.asarray(classes, np.int64)
     count = checked_classes(vectors, truth)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import math
-import threading
-import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -18,18 +16,21 @@ from numpy.typing import NDArray
 from .. import machine
 from ..errors import ExtraMissing, UsageError
 from ..splits import folds
+from .descent import lowest
 
 Floats = NDArray[np.float32]
 Classes = NDArray[np.int64]
+_Array = NDArray[np.float64]
 
 Rule = Literal["logistic", "ridge", "means"]
 
-# scikit-learn's C, the weakest head first: each fit starts from the last.
+# As the C of scikit-learn's logistic regression, the weakest head first: each fit starts from the
+# last.
 STRENGTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _FOLDS = 5
 # A loss over so many pictures places the strength well enough; more folds would only take time.
 _ENOUGH_JUDGED = 300
-_ROUGH, _FINE = 1e-3, 1e-5  # where lbfgs stops: for the choice, and for what is kept
+_ROUGH, _FINE = 1e-3, 1e-5  # of the gradient, where a fit stops: for the choice, and what is kept
 _MOST_STEPS = 1000
 _OWN = 0.8  # how far each value is scaled by its own spread: 1 is all the way
 _LEAST_SPREAD = 1e-3  # of an embedding's value, as a share of the mean one: it may be constant
@@ -113,7 +114,7 @@ def fit_head(
 
     How strongly it is held back is chosen by cross-validation with the log loss, pictures of one
     of the `groups` never on both sides; then it is fitted to all. The same arguments give the same
-    head. Raises ExtraMissing without scikit-learn, UsageError for fewer than two classes.
+    head. Raises ExtraMissing without threadpoolctl, UsageError for fewer than two classes.
     """
     truth = np.asarray(classes, np.int64)
     count = checked_classes(vectors, truth)
@@ -121,47 +122,31 @@ def fit_head(
         raise UsageError(f"the strengths {list(strengths)}", expected="numbers above 0")
     ordered = sorted(strengths)
     parts = _parts(truth, groups, seed) if len(ordered) > 1 else []
-    with one_thread(), _quiet(), ThreadPoolExecutor(workers or machine.cpu_count()) as pool:
+    with one_thread(), ThreadPoolExecutor(workers or machine.cpu_count()) as pool:
         judged = list(pool.map(lambda part: _path(vectors, truth, part, ordered), parts))
         scores, count_judged = _joined(judged, ordered)
         strength = min(scores, key=lambda score: score.loss).strength if scores else ordered[0]
         scaling = Scaling.of(vectors)
-        weights, bias = _rows(_fitted(scaling(vectors), truth, strength, _FINE), count)
-    return HeadFit(*scaling.undone(weights, bias), "logistic", strength, scores, count_judged)
+        start = np.zeros((count, vectors.shape[1] + 1))
+        rows = _fitted(scaling(vectors).astype(np.float64), truth, strength, _FINE, start)
+    return HeadFit(
+        *scaling.undone(rows[:, :-1], rows[:, -1]), "logistic", strength, scores, count_judged
+    )
 
 
 def check_installed() -> None:
-    """Raises ExtraMissing without scikit-learn, before the long work.
-
-    It takes a second to import, which begins here, beside what the caller does next.
-    """
-    if importlib.util.find_spec("sklearn") is None:
-        raise _not_installed("it is not installed")
-    threading.Thread(target=_imported, daemon=True).start()
-
-
-def _imported() -> None:
-    with contextlib.suppress(ImportError):  # raised again where it is needed
-        import sklearn.linear_model  # noqa: F401
-
-
-def _not_installed(reason: object) -> ExtraMissing:
-    return ExtraMissing(
-        f"scikit-learn, which fits the new layer, cannot be imported: {reason}",
-        hint="pip install 'whatsit[train]'",
-    )
+    """Raises ExtraMissing without threadpoolctl, before the long work."""
+    if importlib.util.find_spec("threadpoolctl") is None:
+        raise ExtraMissing(
+            "threadpoolctl, which a fit needs to come out the same each time, is not installed",
+            hint="pip install 'whatsit[train]'",
+        )
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """As machine.one_thread, which then has what it takes.
-
-    Raises ExtraMissing without scikit-learn, which brings that along.
-    """
-    try:
-        import sklearn.linear_model  # noqa: F401
-    except ImportError as error:
-        raise _not_installed(error) from error
+    """As machine.one_thread, which then has what it takes. Raises ExtraMissing without that."""
+    check_installed()
     with machine.one_thread():
         yield
 
@@ -205,22 +190,24 @@ def _path(
         return found
     scaling = Scaling.of(vectors[~held])
     known, asked = scaling(vectors[~held]), scaling(vectors[held])
-    model: Any = None
+    own = np.searchsorted(present, truth[~held])
+    rows = np.zeros((len(present), known.shape[1] + 1))
     for place, strength in enumerate(strengths):
-        model = _fitted(known, truth[~held], strength, _ROUGH, start=model)
-        found[place] = _outcome(model, asked, truth[held])
+        rows = _fitted(known, own, strength, _ROUGH, rows)
+        logits = asked @ rows[:, :-1].T + rows[:, -1]
+        found[place] = _outcome(logits, present, truth[held])
     return found
 
 
-def _outcome(model: Any, asked: Floats, truth: Classes) -> _Judged:
-    """(pictures, 2): the log loss, and 1 where the best class is the true one; NaN if unknown."""
-    scores = np.log(np.maximum(model.predict_proba(asked), 1e-12))
-    columns = {int(index): column for column, index in enumerate(model.classes_)}
-    rows = np.full((len(truth), 2), np.nan)
-    best = model.classes_[scores.argmax(axis=1)]
-    for row, index in enumerate(truth):
-        if int(index) in columns:  # else its only pictures are all held out
-            rows[row] = -scores[row, columns[int(index)]], best[row] == index
+def _outcome(logits: _Array, present: Classes, truth: Classes) -> _Judged:
+    """(pictures, 2): the log loss, and 1 where the best class is the true one; NaN if unknown.
+
+    `present` are the classes of the columns: of others, all pictures are held out.
+    """
+    columns = np.searchsorted(present, truth).clip(max=len(present) - 1)
+    losses = -_log_shares(logits)[np.arange(len(truth)), columns]
+    rows = np.column_stack([losses, logits.argmax(axis=1) == columns])
+    rows[present[columns] != truth] = np.nan
     return rows
 
 
@@ -240,26 +227,32 @@ def _joined(judged: list[_Judged], strengths: Sequence[float]) -> tuple[tuple[Sc
     return tuple(scores), every.shape[1]
 
 
-def _fitted(scaled: Floats, truth: Classes, strength: float, stop: float, start: Any = None) -> Any:
-    """A scikit-learn classifier; `start` is a fitted one to begin from, which becomes this one."""
-    from sklearn.linear_model import LogisticRegression
+def _fitted(
+    scaled: NDArray[Any], truth: Classes, strength: float, stop: float, start: _Array
+) -> _Array:
+    """Weights and bias (C, D + 1), where the mean log loss and the weights' size are least.
 
-    model = start or LogisticRegression(max_iter=_MOST_STEPS, warm_start=True)
-    model.set_params(C=strength, tol=stop)
-    return model.fit(scaled, truth)
+    Products are as precise as `scaled`; `start` is where the search begins.
+    """
+    pictures = len(scaled)
+    true = np.arange(pictures), truth
+    held_back = 1 / (strength * pictures)
+
+    def loss(values: _Array) -> tuple[float, _Array]:
+        rows = values.reshape(start.shape)
+        weights, bias = rows[:, :-1], rows[:, -1]
+        logs = _log_shares(scaled @ weights.T.astype(scaled.dtype) + bias)
+        total = held_back / 2 * float((weights**2).sum()) - float(logs[true].mean())
+        rest = np.exp(logs) / pictures
+        rest[true] -= 1 / pictures
+        slopes = rest.T.astype(scaled.dtype) @ scaled + held_back * weights
+        return total, np.column_stack([slopes, rest.sum(axis=0)]).ravel()
+
+    return lowest(loss, start.ravel(), stop=stop, most_steps=_MOST_STEPS).reshape(start.shape)
 
 
-def _rows(model: Any, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A row for each class: of two classes scikit-learn gives one, for the second against both."""
-    weights, bias = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
-    if count == 2:
-        return np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    return weights, bias
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801
-    """No complaint of lbfgs: the strongest heads need not converge, and are then not chosen."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.filterwarnings("ignore", module=r"sklearn\.")
+def _log_shares(logits: _Array) -> _Array:
+    """The logarithm of the softmax of each row."""
+    logs: _Array = logits - logits.max(axis=1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    return logs
