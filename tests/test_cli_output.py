@@ -90,7 +90,7 @@ def test_an_answer_without_predictions() -> None:
     [(0.0, ""), (0.001, ""), (0.01, "▎"), (0.5, "█" * 10), (0.999, "█" * 20), (1.0, "█" * 20)],
 )
 def test_bar(score: float, expected: str) -> None:
-    assert output._bar(score) == expected.ljust(20)
+    assert output.bar(score) == expected.ljust(20)
 
 
 # Errors.

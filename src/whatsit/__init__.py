@@ -14,6 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .batch import batch as batch
+    from .batch.report import BatchReport as BatchReport
     from .bundle import Bundle as Bundle
     from .choice import Choice as Choice
     from .choice import Limits as Limits
@@ -40,10 +42,15 @@ if TYPE_CHECKING:
     from .errors import ModelUnsupported as ModelUnsupported
     from .errors import ModelWithoutMetadata as ModelWithoutMetadata
     from .errors import RuntimeUnavailable as RuntimeUnavailable
+    from .errors import SourceUnavailable as SourceUnavailable
     from .errors import UsageError as UsageError
+    from .errors import VideoUnreadable as VideoUnreadable
     from .errors import WhatsitError as WhatsitError
     from .evaluate import evaluate as evaluate
     from .evaluation import Evaluation as Evaluation
+    from .events.index import Index as Index
+    from .events.values import Event as Event
+    from .events.values import Segment as Segment
     from .labels import Labels as Labels
     from .preprocess import Preprocess as Preprocess
     from .quantizing import quantize as quantize
@@ -51,6 +58,8 @@ if TYPE_CHECKING:
     from .results import Prediction as Prediction
     from .results import Result as Result
     from .results import Verdict as Verdict
+    from .smoothing import Smoothing as Smoothing
+    from .streaming import Moment as Moment
     from .train import train as train
     from .train.report import TrainingReport as TrainingReport
 
@@ -58,6 +67,8 @@ __version__ = "0.1.0"
 
 # public name → module; a test holds it equal to the imports above
 _HOMES = {
+    "batch": "batch",
+    "BatchReport": "batch.report",
     "BelowFloor": "errors",
     "Bundle": "bundle",
     "Choice": "choice",
@@ -84,10 +95,15 @@ _HOMES = {
     "ModelUnsupported": "errors",
     "ModelWithoutMetadata": "errors",
     "RuntimeUnavailable": "errors",
+    "SourceUnavailable": "errors",
     "UsageError": "errors",
+    "VideoUnreadable": "errors",
     "WhatsitError": "errors",
     "evaluate": "evaluate",
     "Evaluation": "evaluation",
+    "Event": "events.values",
+    "Index": "events.index",
+    "Segment": "events.values",
     "Labels": "labels",
     "Preprocess": "preprocess",
     "quantize": "quantizing",
@@ -95,6 +111,8 @@ _HOMES = {
     "Prediction": "results",
     "Result": "results",
     "Verdict": "results",
+    "Smoothing": "smoothing",
+    "Moment": "streaming",
     "train": "train",
     "TrainingReport": "train.report",
 }

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .engines import Pick
     from .images import ImageSource
     from .smoothing import Smoothing
-    from .streaming import Moment
+    from .streaming import Stream
 
     Scorer = Callable[[ImageSource], "Seen"]
 
@@ -199,7 +199,8 @@ class Classifier:
         size: tuple[int, int] | None = None,
         fps: float | None = None,
         note: Callable[[str], None] | None = None,
-    ) -> Iterator[Moment]:
+        patience_s: float | None = None,
+    ) -> Stream:
         """What is in a video file, camera or stream, frame by frame, and what has changed in it.
 
         streaming.stream says what each argument does. Needs the extra `video`.
@@ -223,6 +224,7 @@ class Classifier:
             size=size,
             fps=fps,
             note=note,
+            patience_s=patience_s,
         )
 
     def scorer(

@@ -15,6 +15,8 @@ WhatsitError
 ├── BelowFloor               below-floor          a model that was made loses more than it may
 ├── DatasetError             dataset-unusable     no labelled pictures, or labels that do not fit
 ├── DownloadFailed           download-failed      refused, cut off, too large, or not what was asked
+├── SourceUnavailable        source-unavailable   a camera, stream or video that cannot be had
+├── VideoUnreadable          video-unreadable     no picture in it, damaged, or of an unknown kind
 ├── ExtraMissing             extra-missing        an optional part of whatsit is not installed
 └── RuntimeUnavailable       runtime-unavailable  the inference engine is not installed
 """
@@ -137,6 +139,18 @@ class DownloadFailed(WhatsitError):
     """A download was refused or cut off, is too large, or is not the file that was asked for."""
 
     code = "download-failed"
+
+
+class SourceUnavailable(WhatsitError):
+    """A camera, stream or video that is missing, busy, forbidden, refused or gone."""
+
+    code = "source-unavailable"
+
+
+class VideoUnreadable(WhatsitError):
+    """No picture in it, damaged, or of a kind that this install cannot decode."""
+
+    code = "video-unreadable"
 
 
 class ExtraMissing(WhatsitError):

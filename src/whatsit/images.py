@@ -116,7 +116,7 @@ def open_image(source: ImageSource, *, shrink: Shrink | None = None) -> Image.Im
         return _decode(io.BytesIO(source), f"<{len(source)} bytes>", shrink)
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
-        with _open_file(path) as file:
+        with open_file(path) as file:
             return _decode(file, path, shrink)
     return _open_object(source, shrink)
 
@@ -172,7 +172,7 @@ def read_stream(stream: IO[bytes], name: str) -> bytes:
     return data.getvalue()
 
 
-def _open_file(path: str) -> IO[bytes]:
+def open_file(path: str) -> IO[bytes]:
     """A regular file, opened; anything else is refused before it can block."""
     try:
         mode = os.stat(path).st_mode

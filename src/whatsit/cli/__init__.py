@@ -27,6 +27,8 @@ with interrupts.at_once():
 # name → (module, one line of help); `whatsit FILE` means `whatsit classify FILE`
 COMMANDS = {
     "classify": ("classify", "Say what is in pictures."),
+    "batch": ("batch", "Classify any number of pictures into one file; go on after any stop."),
+    "watch": ("watch", "Say what comes and goes in a video or on a camera."),
     "models": ("models", "List, fetch, show, check and remove models."),
     "choose": ("choose", "Find the best model for this device and these pictures."),
     "benchmark": ("benchmark", "Measure how fast models are on this machine."),

@@ -80,7 +80,12 @@ def print_error(error: WhatsitError) -> None:
 
 def print_note(text: str) -> None:
     """A remark for a person, on standard error."""
-    click.echo(f"note      {_wrapped(text)}", err=True)
+    click.echo(noted(text), err=True)
+
+
+def noted(text: str) -> str:
+    """The remark as `print_note` prints it."""
+    return f"note      {_wrapped(text)}"
 
 
 def print_warning(text: str) -> None:
@@ -144,9 +149,9 @@ def _print_terminal(result: Result) -> None:
     lines = [f"{head}  {styled(verdict.value, fg=colour)}"]
     for rank, prediction in enumerate(result.predictions):
         # None, unlike False, writes no code at all.
-        bar = styled(_bar(prediction.score), fg=colour, dim=rank > 0 or None)
+        length = styled(bar(prediction.score), fg=colour, dim=rank > 0 or None)
         label = styled(printable(prediction.label), bold=rank == 0 or None)
-        lines.append(f"  {100 * prediction.score:5.1f} %  {bar}  {label}")
+        lines.append(f"  {100 * prediction.score:5.1f} %  {length}  {label}")
     _write("\n".join(lines if result.predictions else [*lines, _NOTHING]) + "\n")
 
 
@@ -180,7 +185,7 @@ def _name(result: Result) -> str:
     return "standard input" if result.path == "-" else str(result.path)
 
 
-def _bar(score: float) -> str:
+def bar(score: float) -> str:
     """`score` from 0 to 1 as a bar of _BAR_WIDTH characters."""
     try:
         _EIGHTHS.encode(sys.stdout.encoding)

@@ -1,7 +1,8 @@
-"""Where --save and --report write: refused, before the long work, where it would do harm."""
+"""Where --save, --report and --index write: refused, before the work, where it would do harm."""
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,10 +14,11 @@ from ..wording import shown
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The files that --save and --report name, None where they are not given."""
+    """The files that these options name, None where they are not given."""
 
     save: str | None = None
     report: str | None = None
+    index: str | None = None
 
     def check(self) -> None:
         """Raises what would prevent them from being written, or one from outliving the other."""
@@ -31,12 +33,14 @@ class Targets:
             from .. import report
 
             report.check(self.report)
-        if self.save is not None:
-            storage.check_writable(self.save)
-        if self.save is not None and self.report is not None and _same(self.save, self.report):
-            raise UsageError(
-                f"--save and --report both write {shown(self.save, 200)!r}", expected="two files"
-            )
+        for written in (self.save, self.index):
+            if written is not None:
+                storage.check_writable(written)
+        for (option, path), (other, same) in itertools.combinations(self._given(), 2):
+            if _same(path, same):
+                raise UsageError(
+                    f"{option} and {other} both write {shown(path, 200)!r}", expected="two files"
+                )
 
     def spare(self, inputs: Iterable[str | os.PathLike[str]]) -> None:
         """Raises UsageError where one of them is among the files that the run reads."""
@@ -51,8 +55,8 @@ class Targets:
                     )
 
     def _given(self) -> list[tuple[str, str]]:
-        both = (("--save", self.save), ("--report", self.report))
-        return [(option, path) for option, path in both if path is not None]
+        all_three = (("--save", self.save), ("--report", self.report), ("--index", self.index))
+        return [(option, path) for option, path in all_three if path is not None]
 
 
 def model_files(models: Iterable[str]) -> list[str]:

@@ -1,0 +1,264 @@
+"""`whatsit watch`: what comes and goes in a video, on a camera, in a folder that fills up."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import load
+from ..errors import UsageError
+from . import output
+from .options import model_option, parse_region, quantity, runtime_option
+from .targets import Targets, model_files
+
+if TYPE_CHECKING:
+    from ..smoothing import Smoothing
+
+_TIMES_MS = {"": 1e3, "ms": 1.0, "s": 1e3, "min": 60e3, "h": 3600e3}
+_SIZE = re.compile(r"(\d{1,5})x(\d{1,5})", re.ASCII | re.IGNORECASE)
+
+
+def _parse_time(context: click.Context, option: click.Parameter, value: str | None) -> float | None:
+    """Milliseconds: 0.5s, 500ms, 10, 2min; None without a value."""
+    if value is None:
+        return None
+    return quantity(value, _TIMES_MS, option.opts[-1], "a time above 0 such as 0.5s or 500ms")
+
+
+def _parse_size(
+    context: click.Context, option: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    if value is None:
+        return None
+    match = _SIZE.fullmatch(value.strip())
+    if match is None or not (int(match[1]) and int(match[2])):
+        raise UsageError(f"--size {value!r}", expected="width and height such as 1280x720")
+    return int(match[1]), int(match[2])
+
+
+# Whether a value makes sense is for the library to say, which says it in our own three lines.
+@click.command(no_args_is_help=True)
+@click.argument("source", metavar="SOURCE", type=click.UNPROCESSED)
+@model_option
+@click.option(
+    "--every",
+    "every_ms",
+    callback=_parse_time,
+    metavar="TIME",
+    help="Look at one frame each TIME only, such as 0.5s.  [default: at all of them]",
+)
+@click.option(
+    "--for",
+    "for_ms",
+    callback=_parse_time,
+    metavar="TIME",
+    help="Stop after so much of it, such as 10s or 2min.",
+)
+@click.option(
+    "--save",
+    "save_path",
+    metavar="FILE",
+    help="Also write the frames that were looked at, with the labels drawn on them, as an .mp4.",
+)
+@click.option(
+    "--mirror",
+    is_flag=True,
+    help="Mirror the pictures of --save, as people know themselves; the model sees them as they "
+    "are.",
+)
+@click.option(
+    "--index",
+    "index_path",
+    metavar="FILE",
+    help="Write what appears when as JSON, such as index.json, and print it as a table.",
+)
+@click.option(
+    "--smooth",
+    metavar="TIME|off",
+    help="Average scores over about this time; off: each frame for itself.  [default: 0.5s]",
+)
+@click.option(
+    "-k",
+    "--top",
+    type=int,
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="How many classes to show at most.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    metavar="P",
+    help="A class comes when its average reaches this probability, and goes below half of it.  "
+    "[default: 0.3]",
+)
+@click.option(
+    "--allow",
+    multiple=True,
+    metavar="CLASS",
+    help="Answer only with this class; repeat it for several. An index, a name, or a "
+    "WordNet id, which may name a whole branch: n02084071 is every dog.",
+)
+@click.option("--deny", multiple=True, metavar="CLASS", help="Never answer with this class.")
+@click.option(
+    "--region",
+    callback=parse_region,
+    metavar="L,T,R,B",
+    help="Look only at this part: left, top, right, bottom from 0 to 1.",
+)
+@click.option(
+    "--rotate",
+    type=int,
+    default=0,
+    metavar="DEGREES",
+    help="Turn the pictures clockwise by 90, 180 or 270, beyond what the file says.",
+)
+@click.option(
+    "--preprocess",
+    metavar="RULE",
+    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
+    "stretch, pad …",
+)
+@runtime_option
+@click.option(
+    "--threads",
+    type=int,
+    metavar="N",
+    help="Threads for one picture.  [default: the cores, at most 4]",
+)
+@click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Frames of a file at the same time.  [default: the cores]",
+)
+@click.option(
+    "--format",
+    metavar="NAME",
+    help="The input format, where it cannot be guessed: x11grab for the screen, lavfi, rawvideo …",
+)
+@click.option(
+    "--size", callback=_parse_size, metavar="WxH", help="Ask a camera for this size: 1280x720."
+)
+@click.option("--fps", type=float, metavar="N", help="Ask a camera for so many frames a second.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object an event.")
+def command(
+    source: str,
+    model: str | None,
+    every_ms: float | None,
+    for_ms: float | None,
+    save_path: str | None,
+    mirror: bool,
+    index_path: str | None,
+    smooth: str | None,
+    top: int,
+    threshold: float | None,
+    allow: tuple[str, ...],
+    deny: tuple[str, ...],
+    region: tuple[float, float, float, float] | None,
+    rotate: int,
+    preprocess: str | None,
+    runtime: str | None,
+    threads: int | None,
+    workers: int | None,
+    format: str | None,
+    size: tuple[int, int] | None,
+    fps: float | None,
+    as_json: bool,
+) -> int:
+    """Say what comes and goes in a video, on a camera, or in a folder that fills up.
+
+    SOURCE is a video file; a camera: its number, /dev/video0, or video=NAME on Windows and macOS;
+    the address of a stream, such as rtsp://… or http://…; - for a video on standard input; or a
+    folder, whose pictures are classified as they come.
+
+    A file is looked at frame by frame. Of what is live it is always the newest frame; those for
+    which there is no time are dropped and counted. A stream that is lost is opened again.
+
+    Exit status: 0 at the end of a file, and for what is live also when Ctrl-C ends it; 130 where
+    Ctrl-C ends a file; 1 for a source that cannot be read; 2 for wrong usage.
+    """
+    from .watching import Wishes, watch_folder, watch_video
+
+    levels = _levels(smooth, None if os.path.isdir(source) else threshold)
+    if mirror and save_path is None:
+        raise UsageError("--mirror without --save", expected="--save FILE for what is mirrored")
+    of_frames: dict[str, Any] = {
+        "--every": every_ms,
+        "--save": save_path,
+        "--index": index_path,
+        "--smooth": smooth,
+        "--workers": workers,
+        "--format": format,
+        "--size": size,
+        "--fps": fps,
+    }
+    folder = os.path.isdir(source)
+    if folder:
+        _refuse(source, of_frames)
+    _check_targets(Targets(save=save_path, index=index_path), source, model)
+    wishes = Wishes(for_ms, save_path, mirror, index_path, as_json)
+    look: dict[str, Any] = {
+        "allow": allow,
+        "deny": deny,
+        "region": region,
+        "rotation": rotate,
+        "top": top,
+        "threshold": threshold or 0.0,
+    }
+    take: dict[str, Any] = {
+        "every_ms": every_ms,
+        "smoothing": levels,
+        "workers": workers,
+        "format": format,
+        "size": size,
+        "fps": fps,
+    }
+    with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
+        if classifier.pick is not None:
+            output.print_note(classifier.pick.reason)
+        for note in classifier.bundle.notes if preprocess is None else ():
+            output.print_note(note)
+        if folder:
+            return watch_folder(classifier, source, look, wishes)
+        return watch_video(classifier, source, look, take, wishes)
+
+
+def _levels(smooth: str | None, threshold: float | None) -> Smoothing:
+    """When a class counts as seen. Raises UsageError."""
+    from ..smoothing import Smoothing
+
+    levels = Smoothing() if smooth is None else Smoothing.parse(smooth)
+    if threshold is None:
+        return levels
+    if not 0 < threshold <= 1:
+        raise UsageError(
+            f"a threshold of {threshold}", expected="a probability above 0 and at most 1"
+        )
+    return replace(levels, enter=threshold, leave=threshold * levels.leave / levels.enter)
+
+
+def _refuse(folder: str, of_frames: dict[str, Any]) -> None:
+    """Raises UsageError for an option that pictures in a folder have no use for."""
+    for option, value in of_frames.items():
+        if value is not None:
+            raise UsageError(
+                f"{option} with the folder {folder!r}",
+                expected="a video, a camera or a stream",
+                hint="the pictures in a folder are classified one by one",
+            )
+
+
+def _check_targets(targets: Targets, source: str, model: str | None) -> None:
+    """Raises, before the long work, what would prevent the files from being written."""
+    targets.check()
+    targets.spare([source, *model_files([model] if model else [])])
+    if targets.save is not None:
+        from .. import annotate
+
+        annotate.check(targets.save)

@@ -1,0 +1,117 @@
+"""A folder that fills up: each picture once, and only when all of it is written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+from .. import images
+from ..errors import ImageUnreadable, SourceUnavailable, UsageError
+from ..sources import Source
+
+_LEAST_REST = 4  # times as long as a look takes
+_State = tuple[int, int, int]  # size, modification time in ns, inode
+
+
+class _Watch:
+    """What was seen of a folder so far."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._given: set[str] = set()
+        self._seen: dict[str, _State] = {}  # of pictures that are new
+        self._refused: set[str] = set()
+
+    def poll(self) -> list[Source]:
+        """The pictures that have not changed since the last look, by name, and new errors."""
+        failures: list[OSError] = []
+        paths = list(self._below(failures))
+        self._given.intersection_update(paths)  # a name that went may come back with another
+        found: dict[str, _State] = {}
+        for path in paths:
+            state = None if path in self._given else _state(path)
+            if state is not None:
+                found[path] = state
+        # Empty files are those of which nothing is written yet.
+        ready = [path for path, state in found.items() if state[0] and self._is_held(path, state)]
+        self._given.update(ready)
+        self._seen = found
+        return [Source(path) for path in ready] + self._errors(failures)
+
+    def _is_held(self, path: str, state: _State) -> bool:
+        return self._seen.get(path) == state
+
+    def _below(self, failures: list[OSError]) -> Iterator[str]:
+        """Pictures by name; links to folders are not followed."""
+        for parent, folders, names in os.walk(self._folder, onerror=failures.append):
+            folders.sort()
+            for name in sorted(names):
+                path = os.path.join(parent, name)
+                if images.is_picture_name(name):
+                    yield path
+
+    def _errors(self, failures: list[OSError]) -> list[Source]:
+        """One each for sub-folders that cannot be listed, the first time; some just went."""
+        found = []
+        for failure in failures:
+            name = str(failure.filename)
+            if name in self._refused or isinstance(failure, FileNotFoundError):
+                continue
+            self._refused.add(name)
+            error = ImageUnreadable(
+                f"cannot list the folder {name!r}: {failure.strerror}",
+                hint="change its permissions or run as its owner",
+            )
+            found.append(Source(name, error))
+        return found
+
+
+def watched(folder: str, poll_s: float, patience_s: float | None) -> Iterator[Source]:
+    """See open_folder."""
+    watch = _Watch(folder)
+    last_s = time.monotonic()
+    while True:
+        began_s = time.monotonic()
+        found = watch.poll()
+        took_s = time.monotonic() - began_s
+        if found:
+            yield from found
+            last_s = time.monotonic()
+        elif patience_s is not None and time.monotonic() - last_s >= patience_s:
+            return
+        check(folder)
+        # Of a folder so large that a look takes long, looking must not be all that is done.
+        time.sleep(max(poll_s, _LEAST_REST * took_s))
+
+
+def check(folder: str) -> None:
+    """Raises SourceUnavailable if there is no such folder, UsageError if it is something else."""
+    try:
+        names = os.scandir(folder)
+    except FileNotFoundError as error:
+        raise SourceUnavailable(
+            f"there is no folder {folder!r}", hint="check the spelling"
+        ) from error
+    except NotADirectoryError as error:
+        raise UsageError(f"{folder!r} is not a folder", expected="a folder of pictures") from error
+    except PermissionError as error:
+        raise SourceUnavailable(
+            f"the folder {folder!r} may not be listed",
+            hint="change its permissions or run as its owner",
+        ) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SourceUnavailable(f"cannot list the folder {folder!r}: {reason}") from error
+    names.close()
+
+
+def _state(path: str) -> _State | None:
+    """What changes while a file is written; None if it is gone, or is no file."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return None
+    if not os.path.isfile(path):
+        return None
+    return state.st_size, state.st_mtime_ns, state.st_ino
