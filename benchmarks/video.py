@@ -6,8 +6,8 @@ two seconds, and measures with the default model:
 - `index`: how many times faster than it plays the whole clip is indexed, every frame looked at;
 - `live`: the clip played at its own pace: how old a picture is when its answer is there, p95, and
   how many frames were dropped;
-- `memory`: the resident memory of `whatsit watch -`, fed with the clip over and over, as MPEG-TS
-  at its own pace.
+- `memory`: the resident memory of `whatsit watch - --json --index … --save …`, fed with the clip
+  over and over, as MPEG-TS at its own pace.
 
 Prints a table and, last, one line of JSON with the facts of the machine. Exit status 0 whatever
 they are: a busy machine is no failure, and is warned of.
@@ -111,7 +111,8 @@ def live(classifier: Classifier, clip: Path, seconds: int, report: Report) -> No
 
 def memory(clip: Path, minutes: float, report: Report) -> list[tuple[float, float]]:
     """(seconds, MB resident) of the program while the clip comes in again and again."""
-    command = [sys.executable, "-m", "whatsit", "watch", "-", "--json"]
+    kept = ["--index", clip.with_name("index.json"), "--save", clip.with_name("saved.mp4")]
+    command = [sys.executable, "-m", "whatsit", "watch", "-", "--json", *kept]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert child.stdin is not None
     samples: list[tuple[float, float]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import av
@@ -195,7 +196,7 @@ def test_a_folder_that_is_not_there_is_said_at_once(tmp_path: Path) -> None:
 
 
 def test_pyav_is_an_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ExtraMissing) as caught:
         check(tmp_path / "a.mp4")
     assert caught.value.hint == "pip install 'whatsit[video]'"

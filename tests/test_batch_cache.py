@@ -171,6 +171,23 @@ def test_a_full_disk(folder: Path, own_cache: Path) -> None:
 # By itself.
 
 
+def test_several_may_make_it_at_once(own_cache: Path) -> None:
+    """SQLite does not wait for another that makes the file as well."""
+    for _ in range(10):
+        start = threading.Barrier(8)
+
+        def opened(start: threading.Barrier = start) -> AnswerCache:
+            start.wait()
+            return AnswerCache(b"k")
+
+        with ThreadPoolExecutor(8) as pool:
+            made = [pool.submit(opened) for _ in range(8)]
+        for one in made:
+            one.result().close()
+        assert [one.result().problem for one in made] == [""] * 8
+        shutil.rmtree(own_cache / "answers")
+
+
 def test_answers_come_back_exactly() -> None:
     vector = np.arange(-3, 3, 0.37).astype(np.float16)
     for answer in (ONE, Answer("unknown", ()), Answer("sure", ((1, 5e-324),), vector)):

@@ -241,11 +241,12 @@ def test_lists_and_vectors_as_json() -> None:
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_columns_of_the_input_table(ending: str) -> None:
+@pytest.mark.parametrize("text", ["list.csv", "lis*"])
+def test_columns_of_the_input_table(ending: str, text: str) -> None:
     Path("list.csv").write_text(
         "id,label,path\n" + "".join(f"{i},truth {i},{path}\n" for i, path in enumerate(INPUTS))
     )
-    run(f"out.{ending}", ["list.csv"], columns=["id", "input.label", "label", "path"])
+    run(f"out.{ending}", [text], columns=["id", "input.label", "label", "path"])
     found = read(f"out.{ending}")
     for i, (row, result) in enumerate(zip(found, expected(), strict=True)):
         assert list(row) == ["id", "input.label", "label", "path"]

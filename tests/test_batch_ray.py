@@ -21,9 +21,10 @@ from typing import Any
 import pytest
 
 from whatsit import zoo
-from whatsit.batch import batch, cluster, session, watching
+from whatsit.batch import batch, cluster
 from whatsit.batch import job as jobs
-from whatsit.batch.hosts import Needs
+from whatsit.batch.cluster import session, watching
+from whatsit.batch.cluster.hosts import Needs
 from whatsit.batch.job import Job
 from whatsit.errors import ExtraMissing, ModelDamaged, UsageError, WhatsitError
 

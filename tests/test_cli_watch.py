@@ -168,6 +168,26 @@ def test_standard_input(clip: Path) -> None:
     assert "espresso" in done.stdout
 
 
+def test_a_file_that_is_piped_in(tmp_path: Path) -> None:
+    cat = photo("cat.png", (128, 96))
+    data = make_videos.encoded((cat for _ in range(500)), "mpegts", rate=RATE)
+    runs = [
+        subprocess.run(
+            [*COMMAND, "-", "--json", *live], input=data, capture_output=True, check=True
+        )
+        for live in ([], ["--no-live"])
+    ]
+    assert runs[0].stderr.startswith(b"note      most frames came too fast to be looked at")
+    assert runs[1].stderr == b""
+    assert {e["end_ms"] for e in objects(runs[1].stdout.decode()) if "end_ms" in e} == {50_000}
+
+
+def test_a_file_can_be_played_at_its_own_pace(whatsit: Program, clip: Path) -> None:
+    run = whatsit("watch", clip, "--json", "--live", "--for", "1s")
+    assert run.status == 0
+    assert max(event.get("end_ms", 0) for event in objects(run.out)) <= 1500
+
+
 # --index.
 
 
@@ -261,6 +281,14 @@ def test_the_model_sees_nothing_mirrored(whatsit: Program, clip: Path, tmp_path:
     one, other = (decoded(tmp_path / name)[0][1].astype(int) for name in ("p.mp4", "m.mp4"))
     assert np.abs(one[100:] - other[100:, ::-1]).mean() < 4
     assert np.abs(one[100:] - other[100:]).mean() > 10
+
+
+def test_a_picture_that_is_turned_is_saved_so(whatsit: Program, clip: Path, tmp_path: Path) -> None:
+    whatsit("watch", clip, "--for", "1s", "--save", tmp_path / "o.mp4", "--rotate", 90)
+    frames = [rgb.astype(int) for _, rgb in decoded(tmp_path / "o.mp4")]
+    turned = photo("cat.png").astype(int).transpose(1, 0, 2)[:, ::-1]  # (W, H, 3), clockwise
+    assert len(frames) == 10
+    assert np.abs(frames[0][120:] - turned[120:]).mean() < 6
 
 
 def test_an_input_is_never_replaced(whatsit: Program, clip: Path, tmp_path: Path) -> None:
@@ -456,6 +484,7 @@ def test_a_folder_for_a_time(whatsit: Program, tmp_path: Path) -> None:
         ["--index", "a.json"],
         ["--smooth", "1s"],
         ["--workers", "2"],
+        ["--live"],
         ["--format", "v4l2"],
         ["--size", "64x64"],
         ["--fps", "5"],

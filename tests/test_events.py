@@ -255,6 +255,13 @@ def test_a_slow_source_has_no_gaps_once_its_pace_is_known() -> None:
     assert segments(events) == [("ant", 5000, 50_000)]
 
 
+def test_one_that_is_looked_at_now_and_then_has_no_gaps() -> None:
+    track = Track(LEVELS, LABELS, gaps=True, usual_ms=5000.0)
+    events = [e for k in range(3) for e in follow(track, k * 5000.0, 1, 0.9, 0, 0, 0)]
+    events += track.finish(15_000)
+    assert segments(events) == [("ant", 0, 15_000)]
+
+
 def test_the_name_stays_until_another_is_clearly_ahead() -> None:
     track = Track(Smoothing(0, 0.3, 0.15, 0), LABELS)
 
@@ -298,10 +305,10 @@ def test_steady_predictions_are_the_best_of_the_mean_above_the_threshold() -> No
 def test_the_last_frame_lasts_as_long_as_the_one_before(
     times: list[float], usual_ms: float, latest_ms: float | None, end_ms: float
 ) -> None:
-    track = Track(LEVELS, LABELS)
+    track = Track(LEVELS, LABELS, usual_ms=usual_ms)
     for t in times:
         track.step(t, np.zeros(4, np.float32))
-    assert track.end_ms(usual_ms, latest_ms) == end_ms
+    assert track.end_ms(latest_ms) == end_ms
 
 
 def test_the_json_of_events() -> None:

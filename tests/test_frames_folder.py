@@ -147,6 +147,29 @@ def test_a_sub_folder_that_may_not_be_listed_is_told_once(
     assert "secret': Permission denied" in bad.error.message
 
 
+def test_what_cannot_be_listed_for_a_moment_is_not_given_again(
+    tmp_path: Path, between: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = [tmp_path / "share", tmp_path / "share 2"]
+    for share in shares:
+        share.mkdir()
+        (share / "a.jpg").write_bytes(b"x")
+    usual = os.walk
+
+    def walk(top: str, onerror: Callable[[OSError], object]) -> Iterator[object]:
+        yield next(usual(top))
+        onerror(OSError(5, "Input/output error", str(shares[0])))
+        yield from usual(shares[1])
+
+    between(None, lambda: monkeypatch.setattr(os, "walk", walk), None, monkeypatch.undo, None)
+    found = list(itertools.islice(open_folder(tmp_path, patience_s=60), 4))
+    assert [Path(s.path).relative_to(tmp_path).as_posix() for s in found] == [
+        "share/a.jpg",
+        "share 2/a.jpg",
+        "share",
+    ]
+
+
 def test_a_folder_that_goes_is_an_error(tmp_path: Path, between: Callable[..., None]) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

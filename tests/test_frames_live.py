@@ -323,9 +323,15 @@ def clip(tmp_path: Path) -> Path:
     return tmp_path / "v.mp4"
 
 
+@pytest.mark.parametrize(
+    ("steady_s", "last_s"),
+    [(0.0, 0.05), (3600.0, 0.4)],
+    ids=["begins anew once it was back", "goes on growing where it is lost at once"],
+)
 def test_a_camera_that_was_unplugged_is_awaited(
-    monkeypatch: pytest.MonkeyPatch, clip: Path
+    monkeypatch: pytest.MonkeyPatch, clip: Path, steady_s: float, last_s: float
 ) -> None:
+    monkeypatch.setattr(reader, "STEADY_S", steady_s)
     gone = OSError(errno.ENODEV, "No such device")
     opens(monkeypatch, clip, gone, gone, clip, gone)  # and gone it stays
     waits: list[float] = []
@@ -353,7 +359,7 @@ def test_a_camera_that_was_unplugged_is_awaited(
         " is back after",
         " ended; trying to connect again",
     ]
-    assert waits[:4] == [0.05, 0.1, 0.2, 0.05]  # begins anew once it was back
+    assert waits[:4] == [0.05, 0.1, 0.2, last_s]
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,12 @@ def test_a_module_imports_from_the_package_only_modules_and_the_version(module: 
 
 def test_every_level_is_lived_in() -> None:
     assert LEVELS.keys() == {home(module) for module in modules()} - FREE
+
+
+def test_the_readme_tells_the_same_levels() -> None:
+    readme = (SOURCE.parents[1] / "README.md").read_text(encoding="utf-8")
+    told = re.findall(r"^  (\w+)(?:\.py|/) +(\d+)  ", readme, re.MULTILINE)
+    assert {name: int(level) for name, level in told} == LEVELS
 
 
 def test_the_check_sees_an_import_of_a_higher_level() -> None:

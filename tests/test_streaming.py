@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import threading
 import time
@@ -349,6 +350,22 @@ def test_one_that_was_never_begun_can_be_closed(fake: Classifier, opened: Opened
     with stream(fake, "x"):
         pass
     assert given.closed
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_one_that_nobody_closes_ends_with_its_last_reference(
+    model: Classifier, clip: Path, begun: bool
+) -> None:
+    gc.disable()  # which would end it sooner or later
+    try:
+        moments = model.stream(clip, workers=2)
+        if begun:
+            next(moments)
+        assert our_threads() != []
+        del moments
+        assert all_threads_end()
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("live", [False, True])

@@ -13,7 +13,7 @@ from . import images
 from .errors import ImageNotFound, ImageUnreadable, InputError
 
 STANDARD_INPUT = "-"
-_MAGIC = re.compile(r"[*?[]")
+MAGIC = re.compile(r"[*?[]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def _expand_one(text: str) -> Iterator[Source]:
         yield Source(text)
     elif os.path.isdir(text):
         yield from _below(text)
-    elif _MAGIC.search(text) and "\0" not in text and not os.path.lexists(text):
+    elif MAGIC.search(text) and "\0" not in text and not os.path.lexists(text):
         yield from _matching(text)
     else:
         yield Source(text)
@@ -74,13 +74,7 @@ def _below(folder: str) -> Iterator[Source]:
             ),
         )
     if not found and not failures:
-        yield Source(
-            folder,
-            ImageNotFound(
-                f"no pictures in the folder {folder!r}",
-                expected="files with an ending such as .jpg, .png or .webp",
-            ),
-        )
+        yield Source(folder, no_pictures(folder))
 
 
 def _matching(pattern: str) -> Iterator[Source]:
@@ -93,7 +87,7 @@ def _matching(pattern: str) -> Iterator[Source]:
         found = True
         yield Source(path)
     if not found:
-        yield Source(pattern, ImageNotFound(f"nothing matches {pattern!r}"))
+        yield Source(pattern, nothing_matches(pattern))
 
 
 def _listed(path: str) -> Iterator[Source]:
@@ -106,23 +100,48 @@ def _listed(path: str) -> Iterator[Source]:
             with open(path, "rb") as file:
                 yield from _lines(file, name)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        yield Source(
-            name,
-            ImageUnreadable(
-                f"cannot read the list {path!r}: {reason}", expected="a file with one path a line"
-            ),
-        )
+        yield Source(name, unreadable_list(path, getattr(error, "strerror", None) or error))
 
 
 def _lines(file: IO[bytes], name: str) -> Iterator[Source]:
     found = False
+    for text in lines(file):
+        found = True
+        yield from _expand_one(text)
+    if not found:
+        yield Source(name, empty_list(name))
+
+
+def lines(file: Iterable[bytes]) -> Iterator[str]:
+    """The lines of a list that hold anything, without their ends."""
     for number, line in enumerate(file):
         if number == 0:
             line = line.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, from Windows editors
         text = os.fsdecode(line.rstrip(b"\r\n"))
         if text.strip():
-            found = True
-            yield from _expand_one(text)
-    if not found:
-        yield Source(name, ImageNotFound(f"the list {name!r} is empty", expected="one path a line"))
+            yield text
+
+
+def no_pictures(folder: str) -> ImageNotFound:
+    """The error of a folder with nothing to classify."""
+    return ImageNotFound(
+        f"no pictures in the folder {folder!r}",
+        expected="files with an ending such as .jpg, .png or .webp",
+    )
+
+
+def nothing_matches(pattern: str) -> ImageNotFound:
+    """The error of a pattern that no file has."""
+    return ImageNotFound(f"nothing matches {pattern!r}")
+
+
+def empty_list(name: str) -> ImageNotFound:
+    """The error of a list without lines; `name` has its @."""
+    return ImageNotFound(f"the list {name!r} is empty", expected="one path a line")
+
+
+def unreadable_list(path: str, reason: object) -> ImageUnreadable:
+    """The error of a list that is not there, or breaks off."""
+    return ImageUnreadable(
+        f"cannot read the list {path!r}: {reason}", expected="a file with one path a line"
+    )

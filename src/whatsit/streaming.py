@@ -198,36 +198,27 @@ class Stream(Iterator[Moment]):
 
     Every start among the events has its end: a file's last moment ends what is there, and a live
     source that ends by itself gives one moment more for it, of its last frame. Who stops earlier
-    asks `finish` for the ends. `looked_at` counts the frames so far that have their moment.
+    asks `finish` for the ends.
     """
 
     def __init__(self, frames: Frames, plan: _Plan) -> None:
-        self.looked_at = 0
-        self._frames = frames
-        self._plan = plan
-        self._track = Track(
-            plan.levels,
-            plan.classifier.bundle.labels,
-            top=plan.top,
-            threshold=plan.threshold,
-            gaps=frames.info.live,
-        )
-        self._left_out = 0  # frames that cannot be decoded, or for which there is no time
-        self._unreadable: WhatsitError | None = None  # why the first of those was left out
-        self._failure: WhatsitError | None = None  # what ended the source
-        self._reconnects = frames.reconnects
-        self._held: Moment | None = None  # of a file: the next frame tells whether it is the last
-        self._moments = self._run()
+        self._course = _Course(frames, plan)
+        self._moments = self._course.moments()
 
     @property
     def info(self) -> SourceInfo:
         """What the source is."""
-        return self._frames.info
+        return self._course.frames.info
+
+    @property
+    def looked_at(self) -> int:
+        """Frames so far that have their moment."""
+        return self._course.looked_at
 
     @property
     def dropped(self) -> int:
         """Frames so far that came too late to be looked at, or were damaged."""
-        return self._frames.dropped + self._left_out
+        return self._course.frames.dropped + self._course.left_out
 
     def __next__(self) -> Moment:
         return next(self._moments)
@@ -246,11 +237,11 @@ class Stream(Iterator[Moment]):
     def close(self) -> None:
         """Stops the threads and lets go of the source. Calling it again does nothing."""
         self._moments.close()
-        self._frames.close()
+        self._course.frames.close()
 
     def stop(self) -> None:
         """Ends it, from any thread, as if the source had: its last moments are still to come."""
-        self._frames.close()
+        self._course.frames.close()
 
     def finish(self) -> tuple[Event, ...]:
         """Closes it, and gives the events that no moment has told, such as ends of what is there.
@@ -258,35 +249,62 @@ class Stream(Iterator[Moment]):
         Nothing is left to tell where the source has ended by itself.
         """
         self.close()
-        held, self._held = self._held, None
-        return (() if held is None else held.events) + self._track.finish(self._end_ms())
+        return self._course.untold()
 
     def index(self, segments: Iterable[Segment]) -> Index:
         """The index of what was seen so far; `segments` are those that its events have ended."""
-        bundle, info = self._plan.classifier.bundle, self.info
+        plan, info = self._course.plan, self.info
+        bundle = plan.classifier.bundle
         return Index.of(
             segments,
             bundle.labels,
             source=info.name,
             model=bundle.name,
             model_sha256=bundle.sha256,
-            duration_ms=self._end_ms() if info.duration_ms is None else info.duration_ms,
+            duration_ms=self._course.end_ms() if info.duration_ms is None else info.duration_ms,
             frames=self.looked_at,
-            every_ms=self._plan.every_ms,
-            smoothing=self._plan.levels,
+            every_ms=plan.every_ms,
+            smoothing=plan.levels,
         )
 
-    def _run(self) -> Generator[Moment, None, None]:
+
+class _Course:
+    """How far a stream has come. It knows nothing of its Stream: that would be a cycle.
+
+    So the source of a stream that nobody closes is let go of with the last reference to it.
+    """
+
+    def __init__(self, frames: Frames, plan: _Plan) -> None:
+        self.frames = frames
+        self.plan = plan
+        self.looked_at = 0
+        self.left_out = 0  # frames that cannot be decoded, or for which there is no time
+        fps = frames.info.fps
+        self._track = Track(
+            plan.levels,
+            plan.classifier.bundle.labels,
+            top=plan.top,
+            threshold=plan.threshold,
+            gaps=frames.info.live,
+            usual_ms=plan.every_ms or (1e3 / fps if fps else 0.0),
+        )
+        self._unreadable: WhatsitError | None = None  # why the first one cannot
+        self._failure: WhatsitError | None = None  # what ended the source
+        self._reconnects = frames.reconnects
+        self._held: Moment | None = None  # of a file: the next frame tells whether it is the last
+
+    def moments(self) -> Generator[Moment, None, None]:
+        """All of them; closing it lets go of the source."""
         moment = None
-        looks = in_order(self._plan.look, self._given(), self._plan.workers)
+        looks = in_order(self.plan.look, self._given(), self.plan.workers)
         try:
             for frame, seen in looks:
                 if isinstance(seen, WhatsitError):
-                    self._left_out += 1
+                    self.left_out += 1
                     self._unreadable = self._unreadable or seen
                     continue
                 moment = self._moment(frame, seen)
-                if self.info.live:
+                if self.frames.info.live:
                     yield moment
                     continue
                 before, self._held = self._held, moment
@@ -294,8 +312,8 @@ class Stream(Iterator[Moment]):
                     yield before
         finally:
             looks.close()
-            self._frames.close()
-        end_ms = self._end_ms()
+            self.frames.close()
+        end_ms = self.end_ms()
         ends = self._track.finish(end_ms)
         last, self._held = self._held, None
         if last is not None:
@@ -307,34 +325,37 @@ class Stream(Iterator[Moment]):
         if moment is None and self._unreadable is not None:  # not one of its frames
             raise self._unreadable
 
+    def untold(self) -> tuple[Event, ...]:
+        """The events that no moment has told, once it is closed."""
+        held, self._held = self._held, None
+        return (() if held is None else held.events) + self._track.finish(self.end_ms())
+
+    def end_ms(self) -> float:
+        """The end of the last frame."""
+        return self._track.end_ms(self.frames.info.duration_ms)
+
     def _given(self) -> Iterator[Frame]:
         """The frames, up to what ends them: what was seen before is told before that is raised."""
         last_ms = -math.inf
         try:
-            for frame in self._frames:
+            for frame in self.frames:
                 if frame.time_ms > last_ms:
                     last_ms = frame.time_ms
                     yield frame
                 else:  # damaged files have several for one time
-                    self._left_out += 1
+                    self.left_out += 1
         except WhatsitError as error:
             self._failure = error
 
     def _moment(self, frame: Frame, seen: Seen) -> Moment:
-        reconnects, self._reconnects = self._reconnects, self._frames.reconnects
+        reconnects, self._reconnects = self._reconnects, self.frames.reconnects
         away = self._reconnects != reconnects
         now = self._track.step(frame.time_ms, seen.scores, gap=away)
-        plan = self._plan
+        plan = self.plan
         result = plan.classifier.answer(seen, top=plan.top, threshold=plan.threshold)
         self.looked_at += 1
-        dropped = frame.dropped + self._left_out
+        dropped = frame.dropped + self.left_out
         return Moment(frame.time_ms, frame, result, now.steady, now.current, now.events, dropped)
-
-    def _end_ms(self) -> float:
-        """The end of the last frame."""
-        fps = self.info.fps
-        usual_ms = self._plan.every_ms or (1e3 / fps if fps else 0.0)
-        return self._track.end_ms(usual_ms, self.info.duration_ms)
 
 
 def _check(top: int, threshold: float, workers: int | None) -> None:

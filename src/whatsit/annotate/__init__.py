@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import storage
-from ..errors import ExtraMissing, UsageError, WhatsitError
+from ..errors import UsageError, WhatsitError
+from ..frames import check_installed
 from ..results import Prediction
 from ..wording import shown
 from .drawing import Rgb, drawn
@@ -118,7 +118,6 @@ class Annotator:
 
     def _write(self, image: Image.Image, time_ms: float) -> None:
         import av
-        from av.video.reformatter import ColorRange, Colorspace
 
         ticks = round(time_ms / 1e3 / _TIMES) if self.frames else 0
         ticks = max(ticks, self._last_ticks + 1)  # no two frames at one time
@@ -126,9 +125,10 @@ class Annotator:
             self._step_ticks = ticks - self._last_ticks
         self._last_ticks = ticks
         frame = av.VideoFrame.from_ndarray(np.asarray(image)).reformat(
+            # By name, which all versions of PyAV take.
             format="yuv420p",
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
+            dst_colorspace="ITU709",
+            dst_color_range="MPEG",
         )
         frame.pts, frame.time_base = ticks, _TIMES
         self._mux(frame)
@@ -157,10 +157,7 @@ def check(path: str | os.PathLike[str]) -> None:
     name = os.fspath(path)
     if Path(name).suffix.lower() != ".mp4":
         raise UsageError(f"a video {shown(name, 200)!r}", expected="a name that ends in .mp4")
-    if importlib.util.find_spec("av") is None:
-        raise ExtraMissing(
-            "a video needs PyAV, which is not installed", hint="pip install 'whatsit[video]'"
-        )
+    check_installed()
     import av
 
     try:

@@ -80,17 +80,6 @@ def batch(
     with Classifier(
         bundle, threads=1, preprocess=preprocess, runtime=runtime, embeddings=embeddings
     ) as classifier:
-        allow, deny = _keys(allow), _keys(deny)
-        classifier.classify_many(  # which checks them, and does nothing
-            (),
-            workers=count,
-            top=top,
-            threshold=threshold,
-            allow=allow,
-            deny=deny,
-            region=region,
-            rotation=rotation,
-        )
         own = chosen(
             columns,
             output.kind,
@@ -98,8 +87,6 @@ def batch(
             embeddings=embeddings,
             tables=any(map(may_have_columns, texts)),
         )
-        if note is not None:
-            _tell(classifier, preprocess, note)
         task = Task(
             name=bundle.name,
             model=bundle.data,
@@ -108,12 +95,15 @@ def batch(
             style=_style(output, own, classifier, embeddings),
             top=top,
             threshold=threshold,
-            allow=allow,
-            deny=deny,
+            allow=_keys(allow),
+            deny=_keys(deny),
             region=region,
             rotation=rotation,
             cache=cache,
         )
+        task.check(classifier, count)
+        if note is not None:
+            _tell(classifier, preprocess, note)
         source = Source(tuple(texts), column, own.carried)
         output.spare(texts, None if bundle.path is None else str(bundle.path))
         output.check()
@@ -150,12 +140,12 @@ def _check(
             f"{workers} workers with the engine 'ray'",
             expected="no number: it takes the cores that its cluster has",
         )
+    if shard_rows is not None and shard_rows < 1:
+        raise UsageError(f"files of {shard_rows} rows", expected="at least 1")
     if engine == "ray":
         from . import cluster
 
         cluster.check(address)
-    if shard_rows is not None and shard_rows < 1:
-        raise UsageError(f"files of {shard_rows} rows", expected="at least 1")
 
 
 def _style(output: Output, own: Chosen, classifier: Classifier, embeddings: bool) -> Style:

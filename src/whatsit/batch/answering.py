@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import json
-from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -52,6 +51,19 @@ class Task:
     rotation: int = 0
     cache: bool = True
 
+    def check(self, classifier: Classifier, workers: int) -> None:
+        """Raises UsageError for options that cannot work."""
+        classifier.classify_many(
+            (),
+            workers=workers,
+            top=self.top,
+            threshold=self.threshold,
+            allow=self.allow,
+            deny=self.deny,
+            region=self.region,
+            rotation=self.rotation,
+        )
+
     def key(self) -> bytes:
         """Names all that decides an answer, besides the picture."""
         facts = machine.facts()
@@ -85,7 +97,7 @@ class Answering:
 
     def __init__(self, task: Task, classifier: Classifier | None = None) -> None:
         self._task = task
-        self._classifier = classifier or opened(task)
+        self._classifier = classifier or _opened(task)
         self._score = self._classifier.scorer(
             allow=task.allow, deny=task.deny, region=task.region, rotation=task.rotation
         )
@@ -112,16 +124,10 @@ class Answering:
 
     def made(self, rows: Sequence[Row]) -> Part:
         """A block of these rows."""
-        failed = [row.result for row in rows if row.result.error is not None]
+        failed = (row.result for row in rows if row.result.error is not None)
         lines = [json.dumps(result.to_json()) + "\n" for result in failed]
-        return Part(
-            self._format.part(rows),
-            "".join(lines).encode(),
-            len(rows),
-            len(failed),
-            Counter(result.error.code for result in failed if result.error),
-            sum(row.cached for row in rows),
-        )
+        cached = sum(row.cached for row in rows)
+        return Part(self._format.part(rows), "".join(lines).encode(), cached)
 
     def close(self) -> None:
         """Releases the engines, and writes what the cache holds back."""
@@ -138,8 +144,6 @@ class Answering:
 
     def _row(self, item: Item) -> Row:
         try:
-            if item.error is not None:
-                raise item.error
             return self._answered(item, self._opener.read(item))
         except InputError as error:
             return Row(item, Result(item.path, self._task.name, error=_bare(error)))
@@ -177,7 +181,7 @@ class _Named(io.BytesIO):
         self.name = name
 
 
-def opened(task: Task) -> Classifier:
+def _opened(task: Task) -> Classifier:
     """The classifier of a task: a thread for each picture, which is the most pictures a second."""
     bundle = Bundle.from_bytes(task.model, task.name)
     return Classifier(

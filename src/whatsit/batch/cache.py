@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from .. import storage
 from ..errors import InputError
 from ..evaluation import Ranked
+from ..zoo import locks
 
 if TYPE_CHECKING:
     import sqlite3
@@ -92,7 +93,9 @@ class AnswerCache:
 
         Threads that ask for the same at the same time wait for the first. Raises what `make` does.
         """
-        digest = hashlib.sha256(self._key + content).digest()
+        named = hashlib.sha256(self._key)
+        named.update(content)  # not joined, since that would be a copy
+        digest = named.digest()
         with self._lock:
             first = self._in_flight.get(digest)
             if first is None:
@@ -162,6 +165,9 @@ class AnswerCache:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             self.problem = f"{error} ({self._path})"
+            if self._base is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    self._base.close()
             self._base = None
 
 
@@ -170,10 +176,15 @@ def _opened(path: Path) -> sqlite3.Connection:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     base = sqlite3.connect(path, timeout=_PATIENCE_S, check_same_thread=False)
-    # Readers and a writer do not wait for each other; a loss of power costs the latest answers.
-    base.execute("PRAGMA journal_mode = WAL")
-    base.execute("PRAGMA synchronous = NORMAL")
-    base.execute("CREATE TABLE IF NOT EXISTS answers (digest BLOB PRIMARY KEY, answer BLOB)")
+    try:
+        # Readers and a writer do not wait for each other; a loss of power costs the latest answers.
+        with locks.locked(path.with_suffix(".lock")):  # for this, SQLite does not wait
+            base.execute("PRAGMA journal_mode = WAL")
+        base.execute("PRAGMA synchronous = NORMAL")
+        base.execute("CREATE TABLE IF NOT EXISTS answers (digest BLOB PRIMARY KEY, answer BLOB)")
+    except BaseException:
+        base.close()
+        raise
     return base
 
 

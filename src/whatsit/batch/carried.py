@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import math
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def can_be(kind: pa.DataType) -> bool:
@@ -67,16 +65,14 @@ def _value(cell: pa.Scalar) -> Any:
         return [_value(part) for part in cell.values]
     if isinstance(cell, pa.TimestampScalar):
         return _timestamp(cell)
-    if isinstance(cell, (pa.Time32Scalar, pa.Time64Scalar)):
-        return _clock(cell.value, cell.type.unit)
+    if isinstance(cell, (pa.Date32Scalar, pa.Date64Scalar, pa.Time32Scalar, pa.Time64Scalar)):
+        return _said(cell)
     return _plain(cell.as_py())
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return str(value)
-    if isinstance(value, datetime.date):
-        return value.isoformat()
     if isinstance(value, (bool, int, str)) or value is None:
         return value
     number = float(value)  # also numpy's float16
@@ -84,25 +80,16 @@ def _plain(value: Any) -> Any:
 
 
 def _timestamp(cell: pa.TimestampScalar) -> str:
-    """`2024-02-29T12:30:00.000000001+00:00`; by hand, since Python's have no nanoseconds."""
-    seconds, parts = divmod(cell.value, _PER_SECOND[cell.type.unit])
-    whole = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
-    zone = "+00:00" if cell.type.tz else ""  # an instant is stored as UTC, wherever it was taken
-    return f"{whole.isoformat()}{_fraction(parts, cell.type.unit)}{zone}"
+    """`2024-02-29T12:30:00.000000001+00:00`: an instant is stored as UTC, wherever it was taken."""
+    import pyarrow as pa
+
+    # To say what is local, Arrow needs the system's time zones, which Windows has not.
+    utc = pa.scalar(cell.value, pa.timestamp(cell.type.unit))
+    return re.sub(r"(?<=\d) (?=\d)", "T", _said(utc)) + ("+00:00" if cell.type.tz else "")
 
 
-def _clock(value: int, unit: str) -> str:
-    seconds, parts = divmod(value, _PER_SECOND[unit])
-    whole = datetime.datetime(1970, 1, 1) + datetime.timedelta(seconds=seconds)
-    return f"{whole.time().isoformat()}{_fraction(parts, unit)}"
+def _said(cell: pa.Scalar) -> str:
+    """Of dates and times, as Arrow writes them: Python's have no nanoseconds, nor year 10000."""
+    import pyarrow as pa
 
-
-def _fraction(parts: int, unit: str) -> str:
-    """`.5` seconds as Python writes them: none, or three, six or nine digits."""
-    if not parts:
-        return ""
-    digits = f"{parts * (10**9 // _PER_SECOND[unit]):09d}"
-    for zeros in ("000000", "000"):
-        if digits.endswith(zeros):
-            return f".{digits.removesuffix(zeros)}"
-    return f".{digits}"
+    return re.sub(r"\.0+$", "", cell.cast(pa.string()).as_py())

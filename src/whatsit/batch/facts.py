@@ -31,10 +31,9 @@ def of(
 ) -> Facts:
     """The facts of a run; `lists` are the files among the inputs that name pictures themselves."""
     style = task.style
-    relative = any(not os.path.isabs(text) for text in inputs)
     facts = {
         "inputs": list(inputs) if len(inputs) <= _MOST_INPUTS else _digest(inputs),
-        "working folder": os.getcwd() if relative else None,
+        "working folder": os.getcwd() if any(map(_is_relative, inputs)) else None,
         **{f"time of {path}": _stamp(path) for path in lists},
         "model": task.name,
         "model's sha256": hashlib.sha256(task.model).hexdigest(),
@@ -89,6 +88,12 @@ def _said(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return repr(value) if isinstance(value, str) else str(value)
+
+
+def _is_relative(text: str) -> bool:
+    """Whether an input may name something else in another folder."""
+    last = text.rpartition("::")[2]  # in a chain of URLs, what the others lie in
+    return "://" not in last and not os.path.isabs(last)
 
 
 def _digest(inputs: Sequence[str]) -> str:

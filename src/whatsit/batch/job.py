@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,11 +24,10 @@ from . import facts
 from .columns import TEXT, type_of
 from .items import Item
 from .places import Place, is_partial
-from .urls import is_url
 
 BLOCK = 256  # pictures: less than a second's work, and few files of a million
 LOCK = "lock"
-_RECORD = "job.json"
+RECORD = "job.json"
 _KIND = "batch run of whatsit"
 _FORMAT = 1
 _OURS = re.compile(r"job\.json|lock|(?:items|errors)-\d{6,}\.jsonl|part-\d{6,}\.\w+")
@@ -37,17 +35,11 @@ _OURS = re.compile(r"job\.json|lock|(?:items|errors)-\d{6,}\.jsonl|part-\d{6,}\.
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A block that is done: its rows in the format of the output, and its failures as JSON lines.
-
-    `rows` counts all pictures, `failed` those of them that `by_code` counts by their errors' code.
-    """
+    """A block that is done: its rows in the output's format, and its failures as JSON lines."""
 
     content: bytes = field(repr=False)
     errors: bytes = field(repr=False)
-    rows: int
-    failed: int
-    by_code: Mapping[str, int]
-    from_cache: int = 0
+    from_cache: int = 0  # pictures
 
 
 @dataclass(frozen=True)
@@ -115,11 +107,10 @@ class Job:
 
     def errors(self) -> Iterator[bytes]:
         """The failures of the blocks that are done, as JSON lines, block by block."""
-        there = self.place.names()
-        parts = set(there)
+        there = set(self.place.names())
         for block in range(self.blocks):
             name = _errors_name(block)
-            if name in parts and self._part_name(block) in parts:
+            if name in there and self._part_name(block) in there:
                 yield self.place.join(name).read()
 
     def _part_name(self, block: int) -> str:
@@ -155,7 +146,7 @@ def begun(
         "ending": ending,
         "carried": carried,
     }
-    place.join(_RECORD).write_whole(json.dumps(record, indent=1).encode())
+    place.join(RECORD).write_whole(json.dumps(record, indent=1).encode())
     return Job(place, pictures, shard_rows, ending, carried)
 
 
@@ -202,7 +193,7 @@ def check_ours(place: Place) -> None:
     _record(place)
     if place.exists() and not place.is_folder():
         raise _foreign(place, "it is a file")
-    for name in _all_names(place):
+    for name in place.names():
         if not (_OURS.fullmatch(name) or is_partial(name)):
             raise _foreign(place, f"it holds {name!r}")
 
@@ -210,22 +201,10 @@ def check_ours(place: Place) -> None:
 def clear(place: Place) -> None:
     """Removes what is there of a job, whose record goes first, but not its lock."""
     check_ours(place)
-    place.join(_RECORD).remove()
-    for name in _all_names(place):
+    place.join(RECORD).remove()
+    for name in place.names():
         if name != LOCK:
             place.join(name).remove()
-
-
-def _all_names(place: Place) -> list[str]:
-    """What is in the folder: files and folders, also files that a kill has left half written."""
-    if is_url(place.name):
-        return place.names()
-    try:
-        return sorted(os.listdir(place.name))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise WhatsitError(f"cannot list {place.name!r}: {error.strerror}") from error
 
 
 def parsed(content: bytes) -> list[Item]:
@@ -235,16 +214,16 @@ def parsed(content: bytes) -> list[Item]:
 
 def _record(place: Place) -> dict[str, Any] | None:
     """What job.json says; None where there is none, so that nothing is complete."""
-    file = place.join(_RECORD)
+    file = place.join(RECORD)
     if not file.exists():
         return None
     try:
         record = json.loads(file.read())
         kind, version = record["kind"], record["format"]
     except (ValueError, TypeError, KeyError) as error:
-        raise _foreign(place, f"its {_RECORD} is none of ours") from error
+        raise _foreign(place, f"its {RECORD} is none of ours") from error
     if kind != _KIND:
-        raise _foreign(place, f"its {_RECORD} is none of ours")
+        raise _foreign(place, f"its {RECORD} is none of ours")
     if version != _FORMAT:
         raise UsageError(
             f"{place.name!r} was begun by another version of whatsit (format {version})",
@@ -266,13 +245,13 @@ def _foreign(place: Place, reason: str) -> WhatsitError:
 def _cut(items: Iterator[Item], shard_rows: int | None) -> Iterator[list[Item]]:
     """Blocks of items; none crosses the border of a shard."""
     while True:
-        left = shard_rows
-        while left is None or left > 0:
-            block = list(itertools.islice(items, BLOCK if left is None else min(BLOCK, left)))
+        left = shard_rows or BLOCK
+        while left > 0:
+            block = list(itertools.islice(items, min(BLOCK, left)))
             if not block:
                 return
             yield block
-            left = None if left is None else left - len(block)
+            left -= len(block)
 
 
 def _items_name(block: int) -> str:

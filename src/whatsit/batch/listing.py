@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TypeVar
 
 from .. import images, sources
-from ..errors import (
-    ImageNotFound,
-    ImageUnreadable,
-    InputError,
-    UsageError,
-)
+from ..errors import ImageUnreadable, InputError, UsageError
 from . import tables, trouble, urls
 from .items import Item
 from .urls import Behind, Filesystems, Url
 
 T = TypeVar("T")
-
-_MAGIC = re.compile(r"[*?[]")
 
 
 def items(
@@ -106,8 +97,7 @@ class _Listing:
             yield Item(name, broken.error)
             return
         if not found:
-            error = ImageNotFound(f"the list {name!r} is empty", expected="one path a line")
-            yield Item(name, error)
+            yield Item(name, sources.empty_list(name))
 
     @contextmanager
     def _opened_list(self, path: str) -> Iterator[IO[bytes]]:
@@ -123,7 +113,8 @@ class _Listing:
         except InputError as error:
             raise _ListBroken(error) from error
         except (OSError, ValueError) as error:
-            raise _ListBroken(_unreadable(path, error)) from error
+            reason = trouble.reason(error)
+            raise _ListBroken(sources.unreadable_list(path, reason)) from error
         with file:
             yield file
 
@@ -148,7 +139,7 @@ class _Listing:
         local = url.local_path()
         if local is not None:
             yield from self._here(local)
-        elif url.protocol not in urls.WEB and _MAGIC.search(url.path):
+        elif url.protocol not in urls.WEB and sources.MAGIC.search(url.path):
             yield from self._matching(url)
         elif tables.is_table(text):
             yield from self._table(text)
@@ -172,7 +163,7 @@ class _Listing:
             found = True
             yield item
         if not found:
-            yield Item(text, _no_pictures(text))
+            yield Item(text, sources.no_pictures(text))
 
     def _below(self, folder: Url) -> Iterator[Item]:
         """Pictures in a folder, then those in its sub-folders, by name; one listing at a time."""
@@ -197,7 +188,7 @@ class _Listing:
         except InputError as error:
             yield Item(text, error)
             return
-        fixed = _MAGIC.split(url.path, maxsplit=1)[0].rpartition("/")[0]
+        fixed = sources.MAGIC.split(url.path, maxsplit=1)[0].rpartition("/")[0]
         urls_of = _Names(url.at(fixed))
         for name in names:
             path = urls_of(name)
@@ -206,7 +197,7 @@ class _Listing:
             else:
                 yield Item(path)
         if not names:
-            yield Item(text, ImageNotFound(f"nothing matches {text!r}"))
+            yield Item(text, sources.nothing_matches(text))
 
     def _asked(self, url: Url, question: Callable[[Behind], T]) -> T:
         """What the file system answers, asked again after connection trouble."""
@@ -246,29 +237,19 @@ class _ListBroken(Exception):
 
 def _lines(file: IO[bytes], path: str) -> Iterator[str]:
     """The lines that hold anything, without their ends."""
-    lines = iter(file)
-    for number in itertools.count():
+    lines = sources.lines(file)
+    while True:
         try:
             line = next(lines, None)
         except Exception as error:  # of the system, or as many kinds as there are file systems
             broken = tables.broken(path, error)
             if isinstance(broken, InputError):
-                raise _ListBroken(_unreadable(path, error)) from error
+                reason = trouble.reason(error)
+                raise _ListBroken(sources.unreadable_list(path, reason)) from error
             raise broken from error
         if line is None:
             return
-        if number == 0:
-            line = line.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, from Windows editors
-        text = os.fsdecode(line.rstrip(b"\r\n"))
-        if text.strip():
-            yield text
-
-
-def _unreadable(path: str, error: Exception) -> ImageUnreadable:
-    return ImageUnreadable(
-        f"cannot read the list {path!r}: {trouble.reason(error)}",
-        expected="a file with one path a line",
-    )
+        yield line
 
 
 def _check(text: str) -> None:
@@ -300,10 +281,3 @@ def _matches(there: Behind) -> list[str]:
         except FileNotFoundError:
             return []
     return sorted(name for name, about in found.items() if about["type"] != "directory")
-
-
-def _no_pictures(folder: str) -> ImageNotFound:
-    return ImageNotFound(
-        f"no pictures in the folder {folder!r}",
-        expected="files with an ending such as .jpg, .png or .webp",
-    )

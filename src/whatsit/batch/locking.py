@@ -23,10 +23,12 @@ def working_in(folder: Place) -> Iterator[None]:
     if is_url(folder.name):
         folder.make_folder()
         yield
-        folder.remove_folder()
+        with contextlib.suppress(WhatsitError):  # a host that was believed dead has just written
+            folder.remove_folder()
         return
     lock = _locked(folder)
     try:
+        folder.make_folder()  # it is there, and from here on also after a loss of power
         yield
     finally:
         _leave(folder.name, lock)
@@ -35,15 +37,15 @@ def working_in(folder: Place) -> Iterator[None]:
 def _leave(folder: str, lock: IO[bytes]) -> None:
     """Gives the folder back, and removes it if there is no job in it any more."""
     path = os.path.join(folder, LOCK)
-    with lock:
-        done = os.listdir(folder) == [LOCK]
-        if done and os.name == "posix":  # Windows keeps a file that is open
-            os.unlink(path)
-    if done:
-        with contextlib.suppress(OSError):  # another run has just begun
-            if os.name != "posix":
+    with contextlib.suppress(OSError):  # another run has just begun, or somebody has removed it
+        with lock:
+            if os.listdir(folder) != [LOCK]:
+                return
+            if os.name == "posix":  # Windows keeps a file that is open
                 os.unlink(path)
-            os.rmdir(folder)
+        if os.name != "posix":
+            os.unlink(path)
+        os.rmdir(folder)
 
 
 def _locked(folder: Place) -> IO[bytes]:
@@ -68,7 +70,7 @@ def _locked(folder: Place) -> IO[bytes]:
             raise UsageError(
                 f"another run is writing the same output: {folder.name!r} is in use",
                 expected="one run for each output",
-                hint="wait for it, or choose another name for the output",
+                hint="wait for it, or choose another name; or has that file system no locks?",
             )
         with contextlib.suppress(OSError):  # that run may also have removed the file we opened
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 from .. import images
 from ..errors import ImageUnreadable
 from .items import Item, TableRow
@@ -41,12 +39,7 @@ class Opener:
     def __enter__(self) -> Opener:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _read(self, path: str) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import json
 import os
 import re
@@ -74,6 +76,10 @@ class Output:
     def name(self) -> str:
         return self.stem + self.ending
 
+    @functools.cached_property
+    def _place(self) -> Place:
+        return place_of(self.path)  # once: each has connections of its own
+
     def folder(self) -> Place:
         """Where the job is kept until it is done."""
         return self._beside(f"{self.name}.job")
@@ -85,13 +91,13 @@ class Output:
     def shards(self, count: int | None) -> list[Place]:
         """The files of the output: `count` of them, or one if that is None."""
         if count is None:
-            return [place_of(self.path)]
+            return [self._place]
         names = [f"{self.stem}-{i:05d}-of-{count:05d}{self.ending}" for i in range(count)]
         return [self._beside(name) for name in names]
 
     def check(self) -> None:
         """Raises the WhatsitError that writing would raise later, as far as it shows."""
-        place_of(self.path).check_writable()
+        self._place.check_writable()
         self.errors().check_writable()
 
     def put(self, job: Job, style: Format) -> list[str]:
@@ -102,13 +108,14 @@ class Output:
             with self._written(place) as file:
                 style.assemble((job.part(block) for block in some), file)
         if self.sharded:
+            self._remove_halves(self._place)  # which `check` tries
             self._remove_other_shards({place.name for place in places})
         return [place.name for place in places]
 
     def put_errors(self, job: Job) -> Failures:
         """Writes the list of what failed; an older list goes, also where nothing did."""
         place = self.errors()
-        lists = iter(job.errors())
+        lists = job.errors()
         first = next(lists, None)
         if first is None:
             self._remove_halves(place)
@@ -116,7 +123,7 @@ class Output:
             return Failures()
         failures = Failures(place.name)
         with self._written(place) as file:
-            for lines in _chain(first, lists):
+            for lines in itertools.chain([first], lists):
                 file.write(lines)
                 for line in lines.splitlines():
                     error = json.loads(line)["error"]
@@ -145,7 +152,7 @@ class Output:
             yield item
 
     def _beside(self, name: str) -> Place:
-        return place_of(self.path).beside(name)
+        return self._place.beside(name)
 
     def _is_written(self, path: str) -> bool:
         """Whether this is the output, a shard of it, or the list of errors."""
@@ -214,8 +221,3 @@ def _real(path: str) -> str:
     if is_url(path) or "\0" in path:
         return path
     return os.path.realpath(path)
-
-
-def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest

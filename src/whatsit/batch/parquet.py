@@ -132,8 +132,7 @@ def _vectors(values: list[Any], kind: pa.DataType) -> pa.Array:
     flat = np.zeros((len(values), kind.list_size), np.float16)
     for place, value in enumerate(values):
         if value is not None:
-            with np.errstate(over="ignore"):
-                flat[place] = value.astype(np.float16)
+            flat[place] = value  # which was float16 before
     missing = pa.array([value is None for value in values], pa.bool_())
     return pa.FixedSizeListArray.from_arrays(
         pa.array(flat.reshape(-1)),

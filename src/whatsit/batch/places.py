@@ -37,13 +37,10 @@ class Place(Protocol):
         """Whether this is a folder."""
 
     def names(self) -> list[str]:
-        """The files in this folder, sorted, none of them half written; [] if there is no folder."""
+        """What is in this folder, sorted, also what is half written; [] if there is no folder."""
 
     def read(self) -> bytes:
         """All of the file."""
-
-    def open(self) -> IO[bytes]:
-        """The file, to be read from its beginning."""
 
     def write_whole(self, content: bytes) -> None:
         """Makes this file hold `content`, at once; it survives a loss of power from here on."""
@@ -61,7 +58,7 @@ class Place(Protocol):
         """Removes the file, if there is one."""
 
     def remove_folder(self) -> None:
-        """Removes the folder and the files in it, also the half-written; no folders below it."""
+        """Removes this folder, if there is one. Raises WhatsitError unless it is empty."""
 
 
 def place_of(path: str) -> Place:
@@ -109,22 +106,15 @@ class LocalPlace:
         return os.path.isdir(self.path)
 
     def names(self) -> list[str]:
-        try:
-            with os.scandir(self.path) as entries:
-                files = [entry.name for entry in entries if entry.is_file()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        except OSError as error:
-            raise failed("list", self.path, error) from error
-        return sorted(name for name in files if not is_partial(name))
+        with _translated("list", self.path):
+            try:
+                return sorted(os.listdir(self.path))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
     def read(self) -> bytes:
-        with self.open() as file, _translated("read", self.path):
+        with _translated("read", self.path), open(self.path, "rb") as file:
             return file.read()
-
-    def open(self) -> IO[bytes]:
-        with _translated("read", self.path):
-            return open(self.path, "rb")
 
     def write_whole(self, content: bytes) -> None:
         with self.whole_file() as file:
@@ -150,10 +140,6 @@ class LocalPlace:
 
     def remove_folder(self) -> None:
         with _translated("remove", self.path), contextlib.suppress(FileNotFoundError):
-            with os.scandir(self.path) as entries:
-                names = [entry.name for entry in entries]
-            for name in names:
-                os.unlink(os.path.join(self.path, name))
             os.rmdir(self.path)
 
 

@@ -6,8 +6,9 @@ import os
 import time
 from dataclasses import dataclass, replace
 
+from .. import sources
 from ..classifier import Classifier
-from . import facts, listing, local
+from . import facts, listing, local, tables
 from . import job as jobs
 from .answering import Task
 from .job import Job
@@ -16,8 +17,6 @@ from .outputs import Output
 from .places import Place
 from .report import BatchReport, Note, Progress
 from .writing import PART_ENDINGS
-
-_TABLES = (".csv", ".tsv", ".parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,5 +122,5 @@ class Run:
 
 
 def may_have_columns(text: str) -> bool:
-    """Whether an input is a table, or a list in which there may be one."""
-    return text.startswith("@") or text.lower().endswith(_TABLES)
+    """Whether an input is a table, or a list or a pattern by which there may be one."""
+    return text.startswith("@") or tables.is_table(text) or bool(sources.MAGIC.search(text))

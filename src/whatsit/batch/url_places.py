@@ -48,19 +48,10 @@ class UrlPlace:
         return self._asked("read", lambda fs, path: bool(fs.isdir(path)))
 
     def names(self) -> list[str]:
-        entries = self._asked("list", _entries)
-        files = (name.rpartition("/")[2] for name, kind in entries if kind != "directory")
-        return sorted(name for name in files if not places.is_partial(name))
+        return sorted(self._asked("list", _names))
 
     def read(self) -> bytes:
         return self._asked("read", lambda fs, path: bytes(fs.cat_file(path)))
-
-    def open(self) -> IO[bytes]:
-        def ask(fs: Any, path: str) -> IO[bytes]:
-            file: IO[bytes] = fs.open(path, "rb")
-            return file
-
-        return self._asked("read", ask)
 
     def write_whole(self, content: bytes) -> None:
         self._put(lambda fs, path: fs.pipe_file(path, content))
@@ -95,9 +86,6 @@ class UrlPlace:
 
     def remove_folder(self) -> None:
         def ask(fs: Any, path: str) -> None:
-            for name, kind in _entries(fs, path):
-                if kind != "directory":
-                    fs.rm_file(name)
             if self._url.protocol not in _WHOLE_AT_ONCE and fs.isdir(path):
                 fs.rmdir(path)
 
@@ -142,11 +130,11 @@ class UrlPlace:
             raise places.failed(verb, self.name, reason) from error
 
 
-def _entries(fs: Any, path: str) -> list[tuple[str, str]]:
-    """(name, kind) of what is in a folder; nothing if there is none."""
+def _names(fs: Any, path: str) -> list[str]:
+    """Of what is in a folder; nothing if there is none."""
     try:
-        entries = fs.ls(path, detail=True)
-    except FileNotFoundError:
+        found = [name.strip("/") for name in fs.ls(path, detail=False)]
+    except (FileNotFoundError, NotADirectoryError):
         return []
     own = path.strip("/")  # object stores may list the folder itself
-    return [(e["name"], e["type"]) for e in entries if e["name"].strip("/") != own]
+    return [name.rpartition("/")[2] for name in found if name != own]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -101,23 +102,13 @@ class Csv:
 
     def assemble(self, parts: Iterable[bytes], file: IO[bytes]) -> None:
         header = _csv([[column.name for column in self._columns]])
-        _joined(_chain(header, parts), file, self._compressed)
-
-
-def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from rest
+        _joined(itertools.chain([header], parts), file, self._compressed)
 
 
 def _joined(parts: Iterable[bytes], file: IO[bytes], compressed: bool) -> None:
-    with _packed(file) if compressed else _plain(file) as target:
+    with _packed(file) if compressed else nullcontext(file) as target:
         for part in parts:
             target.write(part)
-
-
-@contextmanager
-def _plain(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    yield file
 
 
 @contextmanager

@@ -14,7 +14,14 @@ import click
 
 from ..wording import counted, figures, shown
 from . import output, progress
-from .options import model_option, parse_region, runtime_option
+from .options import (
+    allow_option,
+    deny_option,
+    model_option,
+    preprocess_option,
+    region_option,
+    runtime_option,
+)
 
 if TYPE_CHECKING:
     from ..batch import BatchReport
@@ -50,20 +57,9 @@ _COLUMNS = 80
     metavar="P",
     help="Leave out classes below this probability, from 0 to 1.",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    metavar="CLASS",
-    help="Answer only with this class; repeat it for several. An index, a name, or a "
-    "WordNet id, which may name a whole branch: n02084071 is every dog.",
-)
-@click.option("--deny", multiple=True, metavar="CLASS", help="Never answer with this class.")
-@click.option(
-    "--region",
-    callback=parse_region,
-    metavar="L,T,R,B",
-    help="Look only at this part: left, top, right, bottom from 0 to 1.",
-)
+@allow_option
+@deny_option
+@region_option
 @click.option(
     "--rotate",
     type=int,
@@ -71,12 +67,7 @@ _COLUMNS = 80
     metavar="DEGREES",
     help="Turn the pictures clockwise by 90, 180 or 270.",
 )
-@click.option(
-    "--preprocess",
-    metavar="RULE",
-    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
-    "stretch, pad …",
-)
+@preprocess_option
 @runtime_option
 @click.option(
     "--embeddings",
@@ -240,7 +231,7 @@ class _Stage:
     def stopped(self) -> str:
         """A line for whoever has stopped the run."""
         if self._total is None:
-            return "interrupted before the first picture: nothing was written"
+            return "interrupted before the first picture: the same command begins or goes on"
         return (
             f"interrupted after {self._done:,} of {counted(self._total, 'picture')}: the same "
             "command goes on from there"

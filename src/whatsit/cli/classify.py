@@ -12,7 +12,15 @@ from ..errors import UsageError
 from ..results import Result
 from ..sources import Source, expand
 from . import output, progress
-from .options import model_option, parse_region, runtime_option
+from .options import (
+    allow_option,
+    deny_option,
+    model_option,
+    preprocess_option,
+    region_option,
+    runtime_option,
+    threads_option,
+)
 
 _PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
 
@@ -37,20 +45,9 @@ _PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
     metavar="P",
     help="Leave out classes below this probability, from 0 to 1.",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    metavar="CLASS",
-    help="Answer only with this class; repeat it for several. An index, a name, or a "
-    "WordNet id, which may name a whole branch: n02084071 is every dog.",
-)
-@click.option("--deny", multiple=True, metavar="CLASS", help="Never answer with this class.")
-@click.option(
-    "--region",
-    callback=parse_region,
-    metavar="L,T,R,B",
-    help="Look only at this part: left, top, right, bottom from 0 to 1.",
-)
+@allow_option
+@deny_option
+@region_option
 @click.option(
     "--rotate",
     type=int,
@@ -58,19 +55,9 @@ _PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
     metavar="DEGREES",
     help="Turn the picture clockwise by 90, 180 or 270.",
 )
-@click.option(
-    "--preprocess",
-    metavar="RULE",
-    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
-    "stretch, pad …",
-)
+@preprocess_option
 @runtime_option
-@click.option(
-    "--threads",
-    type=int,
-    metavar="N",
-    help="Threads for one picture.  [default: the cores, at most 4]",
-)
+@threads_option
 @click.option(
     "--workers",
     type=int,

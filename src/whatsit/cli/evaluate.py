@@ -10,7 +10,7 @@ import click
 
 from ..errors import UsageError
 from . import material, output, progress
-from .options import report_option, runtime_option
+from .options import preprocess_option, report_option, runtime_option, threads_option
 from .progress import Advance
 from .targets import Targets, model_files
 
@@ -51,12 +51,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="N",
             help="Pictures at the same time.  [default: the cores]",
         ),
-        click.option(
-            "--threads",
-            type=int,
-            metavar="N",
-            help="Threads for one picture.  [default: the cores, at most 4]",
-        ),
+        threads_option,
         runtime_option,
     ):
         command = option(command)
@@ -84,12 +79,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Add this to the indices of the data set.  [default: 1 if the model's class 0 is "
     "'background' and the data set's is not]",
 )
-@click.option(
-    "--preprocess",
-    metavar="RULE",
-    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
-    "stretch, pad …",
-)
+@preprocess_option
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(

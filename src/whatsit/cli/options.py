@@ -77,6 +77,39 @@ model_option = click.option(
     help="A built-in or imported model (see `whatsit models`) or a path to a .tflite.",
 )
 
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="CLASS",
+    help="Answer only with this class; repeat it for several. An index, a name, or a "
+    "WordNet id, which may name a whole branch: n02084071 is every dog.",
+)
+
+deny_option = click.option(
+    "--deny", multiple=True, metavar="CLASS", help="Never answer with this class."
+)
+
+region_option = click.option(
+    "--region",
+    callback=parse_region,
+    metavar="L,T,R,B",
+    help="Look only at this part: left, top, right, bottom from 0 to 1.",
+)
+
+preprocess_option = click.option(
+    "--preprocess",
+    metavar="RULE",
+    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
+    "stretch, pad …",
+)
+
+threads_option = click.option(
+    "--threads",
+    type=int,
+    metavar="N",
+    help="Threads for one picture.  [default: the cores, at most 4]",
+)
+
 report_option = click.option(
     "--report",
     "report_path",

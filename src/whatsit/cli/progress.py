@@ -25,7 +25,7 @@ class Advance(Protocol):
 def bar(title: str = "", unit: str = "pictures") -> Iterator[Advance]:
     """A bar from the first step on, gone at the end; `unit` "bytes" shows megabytes and speed."""
     if not sys.stderr.isatty():
-        yield _not_seen
+        yield not_seen
         return
     from rich import progress as bars
     from rich.console import Console
@@ -69,5 +69,5 @@ def _write(text: str) -> None:
     click.echo("\r" + wording.shown(text, _WIDTH).ljust(_WIDTH), nl=False, err=True)
 
 
-def _not_seen(done: int, total: int | None, remark: str = "") -> None:
-    pass
+def not_seen(done: int, total: int | None, remark: str = "") -> None:
+    """For those to whom nothing is shown."""

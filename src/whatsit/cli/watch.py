@@ -12,7 +12,16 @@ import click
 from .. import load
 from ..errors import UsageError
 from . import output
-from .options import model_option, parse_region, quantity, runtime_option
+from .options import (
+    allow_option,
+    deny_option,
+    model_option,
+    preprocess_option,
+    quantity,
+    region_option,
+    runtime_option,
+    threads_option,
+)
 from .targets import Targets, model_files
 
 if TYPE_CHECKING:
@@ -77,6 +86,12 @@ def _parse_size(
     help="Write what appears when as JSON, such as index.json, and print it as a table.",
 )
 @click.option(
+    "--find",
+    metavar="TEXT",
+    help="Say when TEXT appears, by an index that --index wrote and that is given as SOURCE. TEXT "
+    "is a class or a wider term: dog finds each breed.",
+)
+@click.option(
     "--smooth",
     metavar="TIME|off",
     help="Average scores over about this time; off: each frame for itself.  [default: 0.5s]",
@@ -97,20 +112,9 @@ def _parse_size(
     help="A class comes when its average reaches this probability, and goes below half of it.  "
     "[default: 0.3]",
 )
-@click.option(
-    "--allow",
-    multiple=True,
-    metavar="CLASS",
-    help="Answer only with this class; repeat it for several. An index, a name, or a "
-    "WordNet id, which may name a whole branch: n02084071 is every dog.",
-)
-@click.option("--deny", multiple=True, metavar="CLASS", help="Never answer with this class.")
-@click.option(
-    "--region",
-    callback=parse_region,
-    metavar="L,T,R,B",
-    help="Look only at this part: left, top, right, bottom from 0 to 1.",
-)
+@allow_option
+@deny_option
+@region_option
 @click.option(
     "--rotate",
     type=int,
@@ -118,24 +122,19 @@ def _parse_size(
     metavar="DEGREES",
     help="Turn the pictures clockwise by 90, 180 or 270, beyond what the file says.",
 )
-@click.option(
-    "--preprocess",
-    metavar="RULE",
-    help="Cut and resize by this rule instead of the model's own: crop(0.875, bicubic), "
-    "stretch, pad …",
-)
+@preprocess_option
 @runtime_option
-@click.option(
-    "--threads",
-    type=int,
-    metavar="N",
-    help="Threads for one picture.  [default: the cores, at most 4]",
-)
+@threads_option
 @click.option(
     "--workers",
     type=int,
     metavar="N",
     help="Frames of a file at the same time.  [default: the cores]",
+)
+@click.option(
+    "--live/--no-live",
+    default=None,
+    help="Look at the newest frame only, or at each.  [default: live, but for files]",
 )
 @click.option(
     "--format",
@@ -155,6 +154,7 @@ def command(
     save_path: str | None,
     mirror: bool,
     index_path: str | None,
+    find: str | None,
     smooth: str | None,
     top: int,
     threshold: float | None,
@@ -166,6 +166,7 @@ def command(
     runtime: str | None,
     threads: int | None,
     workers: int | None,
+    live: bool | None,
     format: str | None,
     size: tuple[int, int] | None,
     fps: float | None,
@@ -175,7 +176,7 @@ def command(
 
     SOURCE is a video file; a camera: its number, /dev/video0, or video=NAME on Windows and macOS;
     the address of a stream, such as rtsp://… or http://…; - for a video on standard input; or a
-    folder, whose pictures are classified as they come.
+    folder, whose pictures are classified as they come. With --find it is an index.
 
     A file is looked at frame by frame. Of what is live it is always the newest frame; those for
     which there is no time are dropped and counted. A stream that is lost is opened again.
@@ -185,7 +186,12 @@ def command(
     """
     from .watching import Wishes, watch_folder, watch_video
 
-    levels = _levels(smooth, None if os.path.isdir(source) else threshold)
+    if find is not None:
+        from .watch_find import print_found
+
+        return print_found(find, source, as_json)
+    folder = os.path.isdir(source)
+    levels = _levels(smooth, None if folder else threshold)
     if mirror and save_path is None:
         raise UsageError("--mirror without --save", expected="--save FILE for what is mirrored")
     of_frames: dict[str, Any] = {
@@ -194,15 +200,15 @@ def command(
         "--index": index_path,
         "--smooth": smooth,
         "--workers": workers,
+        "--live": live,
         "--format": format,
         "--size": size,
         "--fps": fps,
     }
-    folder = os.path.isdir(source)
     if folder:
         _refuse(source, of_frames)
     _check_targets(Targets(save=save_path, index=index_path), source, model)
-    wishes = Wishes(for_ms, save_path, mirror, index_path, as_json)
+    wishes = Wishes(for_ms, save_path, rotate, mirror, index_path, as_json)
     look: dict[str, Any] = {
         "allow": allow,
         "deny": deny,
@@ -215,6 +221,7 @@ def command(
         "every_ms": every_ms,
         "smoothing": levels,
         "workers": workers,
+        "live": live,
         "format": format,
         "size": size,
         "fps": fps,

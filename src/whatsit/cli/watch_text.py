@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..wording import counted
+from ..wording import counted, percent
 from . import output
 from .summary import class_name, print_table
 
@@ -28,9 +28,14 @@ def event_line(event: Event) -> str:
     seen = event.segment
     label = output.printable(seen.label)
     if event.kind == "start":
-        return f"{clock(seen.start_ms):>9}  start  {label}  {_percent(event.score)}"
-    lasted = f"{_percent(seen.mean_score)} over {seen.duration_ms / 1e3:.1f} s"
-    return f"{clock(seen.end_ms):>9}  end    {label}  {lasted}"
+        return f"{clock(seen.start_ms):>9}  start  {label}  {percent(event.score, 0)}"
+    return f"{clock(seen.end_ms):>9}  end    {label}  {_how(seen)}"
+
+
+def segment_line(seen: Segment) -> str:
+    """From when to when a class was there, and how it was seen meanwhile."""
+    label = output.printable(seen.label)
+    return f"{clock(seen.start_ms):>9} – {clock(seen.end_ms):<9} {label}  {_how(seen)}"
 
 
 def print_index(index: Index, path: str) -> None:
@@ -60,8 +65,9 @@ def _times(segments: list[Segment]) -> str:
     """When these were seen."""
     shown = [f"{clock(s.start_ms)} – {clock(s.end_ms)}" for s in segments[:_SHOWN_TIMES]]
     rest = len(segments) - len(shown)
-    return "\n".join([*shown, *([f"… {rest} more times"] if rest else [])])
+    return "\n".join([*shown, *([f"… {counted(rest, 'more time')}"] if rest else [])])
 
 
-def _percent(share: float) -> str:
-    return f"{round(100 * share)} %"
+def _how(seen: Segment) -> str:
+    """How sure, and for how long."""
+    return f"{percent(seen.mean_score, 0)} over {seen.duration_ms / 1e3:.1f} s"

@@ -27,6 +27,7 @@ class Wishes:
 
     for_ms: float | None
     save: str | None
+    rotate: int  # degrees, clockwise, as the model sees it
     mirror: bool
     index: str | None
     as_json: bool
@@ -104,18 +105,28 @@ class _Watch:
         """Tells all that is seen until the end."""
         for moment in self._moments(stop):
             if self._annotator is not None and not self._is_told(moment):
-                rgb = moment.frame.image.rgb()
-                self._annotator.add(rgb, moment.time_ms, moment.steady)
+                self._save(moment, self._annotator)
             self._last = moment
             self._teller.show(moment)
             self._tell(moment.events)
         self._tell(tuple(map(self._within, self._stream.finish())))
+
+    def _save(self, moment: Moment, annotator: Annotator) -> None:
+        import numpy as np
+
+        upright = np.rot90(moment.frame.image.rgb(), -self._wishes.rotate // 90)
+        annotator.add(upright, moment.time_ms, moment.steady)
 
     def conclude(self, stop: Stop) -> int:
         """Writes and tells what can be said at the end only. Gives the exit status."""
         wishes, cut_off = self._wishes, stop.number is not None and not self._stream.info.live
         if cut_off:
             output.print_note(self._cut_off())
+        if self._is_too_fast():
+            output.print_note(
+                "most frames came too fast to be looked at: ffmpeg -re sends a file at its own "
+                "pace, and --no-live looks at each frame"
+            )
         if self._annotator is not None and not self._annotator.frames:
             output.print_note(f"nothing was seen: {wishes.save!r} was not written")
         if wishes.index is not None and not cut_off:
@@ -156,6 +167,12 @@ class _Watch:
             return event
         segment = replace(seen, end_ms=min(seen.end_ms, limit_ms))
         return replace(event, time_ms=min(event.time_ms, limit_ms), segment=segment)
+
+    def _is_too_fast(self) -> bool:
+        """Whether this seems to be a file that was piped in."""
+        stream = self._stream
+        piped = stream.info.kind == "pipe" and stream.info.live
+        return piped and stream.dropped > stream.looked_at
 
     def _is_told(self, moment: Moment) -> bool:
         """Whether its frame was seen before: the end of a live source has none of its own."""
@@ -211,13 +228,9 @@ def _teller(stream: Stream, model: str, top: int, wishes: Wishes) -> Iterator[Te
             yield view
         return
     # No bar among results on the same terminal.
-    seen = contextlib.nullcontext(_not_shown) if sys.stdout.isatty() else progress.bar()
+    seen = contextlib.nullcontext(progress.not_seen) if sys.stdout.isatty() else progress.bar()
     with seen as advance:
         yield _Lines(stream.info, wishes.as_json, advance)
-
-
-def _not_shown(done: int, total: int | None, remark: str = "") -> None:
-    pass
 
 
 @contextlib.contextmanager

@@ -158,7 +158,8 @@ class Index:
         name = os.fspath(path)
         try:
             with open(path, "rb") as file:
-                value = json.load(file)
+                # It may be the video itself, which is too much to read for nothing.
+                value = json.load(file) if file.peek().lstrip().startswith(b"{") else None
         except OSError as error:
             reason = error.strerror or error
             raise WhatsitError(f"cannot read the index {name!r}: {reason}") from error

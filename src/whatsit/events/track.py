@@ -32,7 +32,10 @@ class Now:
 
 
 class Track:
-    """Follows one video. With `gaps`, it ends what was there before a long pause."""
+    """Follows one video. With `gaps`, it ends what was there before a long pause.
+
+    `usual_ms` is how long a frame lasts, as far as that is known before there are two.
+    """
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Track:
         top: int = 5,
         threshold: float = 0.0,
         gaps: bool = False,
+        usual_ms: float = 0.0,
     ) -> None:
         self._levels = levels
         self._labels = labels
@@ -51,7 +55,7 @@ class Track:
         self._timeline = Timeline(levels, labels)
         self._current: int | None = None
         self._last_ms: float | None = None
-        self._interval_ms: float | None = None
+        self._interval_ms = usual_ms
 
     def step(self, time_ms: float, scores: NDArray[np.float32], *, gap: bool = False) -> Now:
         """The next frame's scores (C,); `gap` says that the source was away before it."""
@@ -72,21 +76,20 @@ class Track:
         self._current = None
         return tuple(self._timeline.finish(end_ms))
 
-    def end_ms(self, usual_ms: float, latest_ms: float | None) -> float:
+    def end_ms(self, latest_ms: float | None) -> float:
         """When the last frame ends: it is taken to last as long as the one before it.
 
-        `usual_ms` is how long a lone frame lasts; `latest_ms` the end of the file, if known.
+        `latest_ms` is the end of the file, if known.
         """
         if self._last_ms is None:
             return 0.0
-        end_ms = self._last_ms + (usual_ms if self._interval_ms is None else self._interval_ms)
+        end_ms = self._last_ms + self._interval_ms
         return end_ms if latest_ms is None else max(self._last_ms, min(end_ms, latest_ms))
 
     def _away(self, time_ms: float) -> bool:
         if not self._gaps or self._last_ms is None:
             return False
-        usual_ms = 0.0 if self._interval_ms is None else self._interval_ms
-        return time_ms - self._last_ms > max(_GAP_MS, _GAP_INTERVALS * usual_ms)
+        return time_ms - self._last_ms > max(_GAP_MS, _GAP_INTERVALS * self._interval_ms)
 
     def _lost(self) -> list[Event]:
         self._smoother.forget()

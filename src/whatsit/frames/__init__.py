@@ -110,7 +110,7 @@ def open_frames(
     """
     _check_numbers(every_ms=every_ms, fps=fps, patience_s=patience_s)
     _check_size(size)
-    _check_installed()
+    check_installed()
     from .handing import Handing
     from .origin import find
     from .reader import Plan, Reader
@@ -157,7 +157,7 @@ def _check_size(size: tuple[int, int] | None) -> None:
         raise UsageError(f"a size of {size!r}", expected="width and height in pixels")
 
 
-def _check_installed() -> None:
+def check_installed() -> None:
     """Raises ExtraMissing without PyAV."""
     try:
         import av  # noqa: F401

@@ -27,7 +27,7 @@ class _Watch:
         """The pictures that have not changed since the last look, by name, and new errors."""
         failures: list[OSError] = []
         paths = list(self._below(failures))
-        self._given.intersection_update(paths)  # a name that went may come back with another
+        self._forget_gone(set(paths), failures)
         found: dict[str, _State] = {}
         for path in paths:
             state = None if path in self._given else _state(path)
@@ -38,6 +38,14 @@ class _Watch:
         self._given.update(ready)
         self._seen = found
         return [Source(path) for path in ready] + self._errors(failures)
+
+    def _forget_gone(self, there: set[str], failures: list[OSError]) -> None:
+        """A name that went may come back with another picture.
+
+        In a folder that cannot be listed just now, as on a network that fails, nothing went.
+        """
+        hidden = tuple(os.path.join(str(failure.filename), "") for failure in failures)
+        self._given = {p for p in self._given if p in there or p.startswith(hidden)}
 
     def _is_held(self, path: str, state: _State) -> bool:
         return self._seen.get(path) == state

@@ -187,7 +187,7 @@ def _standard_input(format: str | None) -> Origin:
         raise UsageError(
             "standard input is a terminal",
             expected="a video piped in",
-            hint="for example: cat video.mp4 | whatsit watch -",
+            hint="for example: ffmpeg -re -i video.mkv -f mpegts - | whatsit watch -",
         )
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return Origin("file", STANDARD_INPUT, sys.stdin.buffer, format, live=False)

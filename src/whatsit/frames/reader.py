@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+# What is lost again before it has held for so long is no new beginning: the waits go on growing.
+STEADY_S = 10.0
 # Containers that count in whole milliseconds put a frame that is due at 500.0 to 499.
 _ROUNDING_MS = 1.0
 _CUT_SHORT = 0.9  # of the duration that it states, and
@@ -42,6 +44,7 @@ class Reader:
         self._live = False
         self._paced = False
         self._began_s: float | None = None  # when the first frame came
+        self._back_s = 0.0  # when the first one came since it was last lost
         self._seen_s = 0.0  # when the last one came
         self._lost = False
         self._wait_s = FIRST_WAIT_S
@@ -109,7 +112,7 @@ class Reader:
     def _hand_on(self, opened: Video, media_ms: float, frame: VideoFrame, turn: Turn) -> None:
         now_s = time.monotonic()
         if self._began_s is None:
-            self._began_s = now_s
+            self._began_s = self._back_s = now_s
             self._live = opened.live(self._plan.live)
             # What has no pace of its own is played as fast as it is meant to be seen.
             self._paced = self._live and opened.is_unpaced
@@ -142,6 +145,8 @@ class Reader:
         why = failure.message if failure is not None else f"{name!r} ended"
         if not self._lost:
             self._lost = True
+            if self._seen_s - self._back_s >= STEADY_S:
+                self._wait_s = FIRST_WAIT_S
             self._handing.say(f"{why}; trying to connect again")
         while True:
             self._handing.sleep(min(self._wait_s, self._left_s(why)))
@@ -169,7 +174,7 @@ class Reader:
 
     def _note_return(self, now_s: float) -> None:
         self._lost = False
-        self._wait_s = FIRST_WAIT_S
+        self._back_s = now_s
         self._handing.count_reconnect()
         away_s = now_s - self._seen_s
         self._handing.say(f"{self._origin.name!r} is back after {away_s:.1f} s")

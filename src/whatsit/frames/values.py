@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["file", "camera", "stream", "pipe", "folder"]
+Kind = Literal["file", "camera", "stream", "pipe"]
 
 
 class Picture(Protocol):

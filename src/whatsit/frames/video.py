@@ -187,7 +187,7 @@ class Video:
 
     def _turn_of(self, frame: VideoFrame) -> Turn:
         """How it lies, looked at anew only where it has changed: it is slow to ask."""
-        angle = getattr(frame, "rotation", None)  # None: PyAV before 14
+        angle = getattr(frame, "rotation", None)  # None: PyAV 14.0
         if self._turn is None or angle != self._angle:
             self._turn, self._angle = turn_of(frame), angle
         return self._turn

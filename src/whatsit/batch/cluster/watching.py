@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from ..errors import WhatsitError
+from ...errors import WhatsitError
+from ..job import Job
+from ..report import Note, Progress
 from .hosts import alive
-from .job import Job
-from .report import Note, Progress
 
 _EVERY_S = 1.0
 _SHARE = 0.05  # of the time at most goes into looking, also where the journal is long or far

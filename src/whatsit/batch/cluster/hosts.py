@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import machine
-from ..engines import EITHER_LITERT
-from ..errors import InputError, WhatsitError
-from .answering import Task
-from .items import Item
-from .job import Job
-from .opener import Opener
-from .places import Place
+from ... import machine
+from ...engines import EITHER_LITERT
+from ...errors import InputError, WhatsitError
+from ..answering import Task
+from ..items import Item
+from ..job import RECORD, Job
+from ..opener import Opener
+from ..places import Place
 
-_RECORD = "job.json"
 _PATIENCE_S = 60.0  # a host may have to start a process first
 _NOT_THERE = re.compile(r"No module named '([\w.]+)'")
 
@@ -186,7 +185,7 @@ def _versions(with_openvino: bool) -> dict[str, str | None]:
 
 def _digest(place: Place) -> str:
     """Raises WhatsitError where there is no job."""
-    return hashlib.sha256(place.join(_RECORD).read()).hexdigest()
+    return hashlib.sha256(place.join(RECORD).read()).hexdigest()
 
 
 def _samples(job: Job, blocks: Sequence[int]) -> Iterator[Item]:

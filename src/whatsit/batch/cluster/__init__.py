@@ -11,10 +11,10 @@ import importlib.util
 import os
 from collections.abc import Iterator
 
-from ..errors import ExtraMissing, WhatsitError
-from .answering import Task
-from .job import Job
-from .report import Note, Progress
+from ...errors import ExtraMissing, WhatsitError
+from ..answering import Task
+from ..job import Job
+from ..report import Note, Progress
 
 _NEEDED = {"ray": "Ray", "pyarrow": "pyarrow", "pandas": "pandas"}  # what Ray Data needs
 

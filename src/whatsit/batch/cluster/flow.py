@@ -16,19 +16,18 @@ import ray.data
 from ray.data.block import BlockAccessor
 from ray.data.datasource import Datasink
 
-from ..errors import UsageError
-from .answering import Answering, Task
+from ...errors import UsageError
+from ..answering import Answering, Task
+from ..job import Job, Part, parsed
+from ..urls import is_url
 from .hosts import Needs, alive
-from .job import Job, Part, parsed
-from .urls import is_url
 
 _NUMBER = re.compile(r"items-(\d+)\.jsonl$")
 # Reading and writing take moments, but a process each: few of them keep up with many actors.
 _ACTORS_A_WRITER = 8
 _MOST_TASKS = 10_000  # beyond, a task reads several blocks: the driver keeps a record of each
-_FROM_SERVERS = (
-    4  # pictures that an actor fetches at once, since each lets it wait; else it has a core
-)
+# Pictures that an actor fetches at once, since each lets it wait; others are one a core.
+_FROM_SERVERS = 4
 
 
 def run(job: Job, task: Task, blocks: Sequence[int], needs: Needs) -> int:
@@ -107,9 +106,7 @@ class Parts(Datasink[int]):
         return from_cache
 
     def on_write_complete(self, write_result: Any) -> None:
-        self.from_cache = int(
-            sum(write_result.write_returns)
-        )  # pandas has made other numbers of them
+        self.from_cache = int(sum(write_result.write_returns))  # pandas made numpy's of them
 
 
 def _files(job: Job, blocks: Sequence[int]) -> tuple[pyarrow.fs.FileSystem, list[str]]:

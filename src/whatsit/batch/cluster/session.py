@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any, TextIO
 
-from .. import machine
-from ..errors import UsageError, WhatsitError
-from .report import Note
+from ... import machine
+from ...errors import UsageError, WhatsitError
+from ..report import Note
 
 LOCAL, AUTO = "local", "auto"
 _ADDRESS = re.compile(r"(?P<host>[^:/\[\]]+|\[[^\]]+\]):(?P<port>\d{1,5})")
