@@ -33,7 +33,13 @@ from whatsit.batch import job as jobs
 from whatsit.batch import local, locking, outputs
 from whatsit.batch.answering import Answering, Task
 from whatsit.batch.job import Job
-from whatsit.errors import ModelDamaged, UsageError, WhatsitError
+from whatsit.errors import (
+    ImageNotFound,
+    ImageUnreadable,
+    ModelDamaged,
+    UsageError,
+    WhatsitError,
+)
 
 MODEL = "mobilenet-v2-int8"
 ENDINGS = ["jsonl", "csv", "parquet"]
@@ -183,11 +189,21 @@ def test_an_older_list_of_errors_goes(folder: Path) -> None:
     assert not Path("out.errors.jsonl").exists()
 
 
-def test_no_pictures_at_all(folder: Path) -> None:
+@pytest.mark.parametrize("inputs", [["empty"], ["empty", "@gone.txt"], ["gone.csv"]])
+def test_no_pictures_at_all_leave_the_output_as_it_is(folder: Path, inputs: list[str]) -> None:
     Path("empty").mkdir()
-    report = run("out.csv", ["empty"])
-    assert (report.pictures, report.failed) == (1, 1)
-    [row] = csv.DictReader(Path("out.csv").read_text("utf-8").splitlines())
+    Path("out.csv").write_text("good")
+    with pytest.raises((ImageNotFound, ImageUnreadable), match=r"empty|gone"):
+        run("out.csv", inputs)
+    assert Path("out.csv").read_text() == "good"
+    assert there() == {"photos", "empty", "out.csv"}
+
+
+def test_an_input_without_pictures_among_others_is_a_row(folder: Path) -> None:
+    Path("empty").mkdir()
+    report = run("out.csv", ["empty", "photos"])
+    assert (report.pictures, report.failed) == (12, 1)
+    row = next(csv.DictReader(Path("out.csv").read_text("utf-8").splitlines()))
     assert row["path"] == "empty"
     assert row["error_code"] == "image-not-found"
     assert row["label"] == ""

@@ -523,8 +523,10 @@ def test_several_parquet_files_by_a_pattern(here: Path) -> None:
 
 
 def test_a_parquet_column_that_holds_no_pictures(here: Path) -> None:
-    parquet("t.parquet", {"n": [1], "image": [[1, 2]]})
-    assert refused("t.parquet").message == "the table 't.parquet' has the columns 'n', 'image'"
+    parquet("t.parquet", {"n": [1], "picture": [b"x"]})
+    assert refused("t.parquet").message == "the table 't.parquet' has the columns 'n', 'picture'"
+    parquet("u.parquet", {"n": [1], "image": [[1, 2]]})
+    assert refused("u.parquet").message.startswith("the column 'image' of 'u.parquet' holds list<")
     error = refused("t.parquet", column="n")
     assert error.message == "the column 'n' of 't.parquet' holds int64"
     assert error.expected == "paths, URLs or the bytes of pictures"

@@ -83,13 +83,9 @@ def test_the_summary_as_json(whatsit: Program) -> None:
 def test_no_pictures(whatsit: Program) -> None:
     Path("empty").mkdir()
     run = whatsit("batch", *MODEL, "empty", "-o", "out.jsonl")
-    assert run.status == 1
-    assert run.out.splitlines()[:2] == [
-        "0 pictures classified, 1 failed",
-        "        1  image-not-found  no pictures in the folder 'empty'",
-    ]
-    [row] = lines("out.jsonl")
-    assert row["error"]["message"].startswith("no pictures in the folder 'empty'")
+    assert (run.status, run.out) == (1, "")
+    assert run.err.startswith("error     no pictures in the folder 'empty'\nexpected  files with")
+    assert not Path("out.jsonl").exists()
 
 
 def test_a_list_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:

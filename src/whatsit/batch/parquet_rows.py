@@ -157,10 +157,7 @@ def _chosen(table: str, schema: pa.Schema, column: str | None) -> str:
         _check_there(table, schema, column)
         kind = schema.field(column).type
         if not _holds_bytes(kind) and not carried.is_text(_plain_type(kind)):
-            raise UsageError(
-                f"the column {column!r} of {table!r} holds {kind}",
-                expected="paths, URLs or the bytes of pictures",
-            )
+            raise _no_pictures(table, schema.field(column))
         return column
     fields = [(field.name.casefold(), field) for field in schema]
     for test in (_holds_bytes, lambda kind: carried.is_text(_plain_type(kind))):
@@ -169,7 +166,18 @@ def _chosen(table: str, schema: pa.Schema, column: str | None) -> str:
                 if name == known and test(field.type):
                     _check_there(table, schema, field.name)
                     return str(field.name)
+    for name, field in fields:
+        if name in tables.NAMES:
+            raise _no_pictures(table, field)
     raise tables.no_column(table, schema.names, None)
+
+
+def _no_pictures(table: str, field: pa.Field) -> UsageError:
+    return UsageError(
+        f"the column {field.name!r} of {table!r} holds {field.type}",
+        expected="paths, URLs or the bytes of pictures",
+        hint="--column NAME says which one has the pictures",
+    )
 
 
 def _check_there(table: str, schema: pa.Schema, column: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from .. import sources
@@ -11,12 +13,15 @@ from ..classifier import Classifier
 from . import facts, listing, local, tables
 from . import job as jobs
 from .answering import Task
+from .items import Item
 from .job import Job
 from .locking import working_in
 from .outputs import Output
 from .places import Place
 from .report import BatchReport, Note, Progress
 from .writing import PART_ENDINGS
+
+_MANY = 256  # errors in a row: no slip of the finger, and they are held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,7 @@ class Run:
         return jobs.begun(
             folder,
             known,
-            self.output.without_own(items),
+            _not_errors_alone(self.output.without_own(items)),
             shard_rows=self.shard_rows,
             ending=PART_ENDINGS[self.output.kind],
             carry=self.source.carried,
@@ -119,6 +124,22 @@ class Run:
         from . import cluster
 
         return cluster.run(job, task, address=self.address, progress=self.progress, note=self.note)
+
+
+def _not_errors_alone(items: Iterator[Item]) -> Iterator[Item]:
+    """`items`. Raises the first one's error where not one of them is a picture.
+
+    An empty folder, or a list whose name was mistyped, must not take the place of a good output.
+    """
+    errors = []
+    for item in items:
+        errors.append(item)
+        if item.error is None or len(errors) == _MANY:
+            return itertools.chain(errors, items)
+    for item in errors:
+        if item.error is not None:
+            raise item.error
+    return iter(())
 
 
 def may_have_columns(text: str) -> bool:
