@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from whatsit.cli import stopping
 from whatsit.cli.stopping import Stop
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
@@ -70,11 +71,52 @@ def test_a_signal_while_waiting() -> None:
     assert (seen, stop.number) == ([1], signal.SIGINT)
 
 
-def test_a_second_signal_is_not_waited_for() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time in s, as `stopping` sees it."""
+    now = [100.0]
+    monkeypatch.setattr(stopping.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.mark.parametrize("second", SIGNALS)
+def test_a_second_signal_is_not_waited_for(clock: list[float], second: int) -> None:
     with Stop():
         signal.raise_signal(signal.SIGINT)
+        clock[0] += 0.5
         with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(second)
+
+
+def test_a_signal_that_comes_twice_at_once_is_one(clock: list[float]) -> None:
+    steps, seen = Steps(), []
+    with Stop() as stop:
+        for step in stop.until(steps, end=steps.end):
+            seen.append(step)
+            if step == 3:
+                signal.raise_signal(signal.SIGINT)
+                clock[0] += 0.02
+                signal.raise_signal(signal.SIGINT)
+                clock[0] += 0.4
+                signal.raise_signal(signal.SIGTERM)
+    assert stop.number == signal.SIGINT
+    assert seen == list(range(1, steps.number + 1))
+
+
+def test_the_other_half_of_a_signal_is_awaited(
+    clock: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        signal.raise_signal(signal.SIGINT)  # would end the program
+
+    monkeypatch.setattr(stopping.time, "sleep", sleep)
+    with Stop() as stop:
+        signal.raise_signal(signal.SIGINT)
+        assert list(stop.until(iter([1]))) == []
+    assert waits == pytest.approx([0.1])
 
 
 def test_a_signal_before_the_first_step() -> None:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -131,6 +132,28 @@ def test_a_part_of_it(whatsit: Program, clip: Path) -> None:
     assert max(event.get("end_ms", 0) for event in events) == 1000
 
 
+@pytest.mark.parametrize(("rate", "frames"), [(30, 30), (5, 5)])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_part_has_no_frame_beyond_it(
+    whatsit: Program, tmp_path: Path, rate: int, frames: int, workers: int
+) -> None:
+    path, video, index = (tmp_path / name for name in ("v.mp4", "o.mp4", "i.json"))
+    make_videos.write(path, [photo("cat.png", (128, 96))] * (2 * rate), rate=rate)
+    options = ("--save", video, "--index", index, "--workers", workers)
+    run = whatsit("watch", path, "--for", "1s", *options)
+    assert run.out.startswith(f"{path}: 0:01.0, {frames} frames")
+    assert len(decoded(video)) == frames
+    found = Index.read(index)
+    assert (found.frames, found.frames_dropped, found.duration_ms) == (frames, 0, 1000)
+
+
+def test_a_video_shorter_than_the_least_is_told(whatsit: Program, tmp_path: Path) -> None:
+    make_videos.write(tmp_path / "v.mp4", [photo("cat.png")], rate=RATE)
+    events = objects(whatsit("watch", tmp_path / "v.mp4", "--json").out)
+    assert events
+    assert {event["index"] for event in events} <= CATS
+
+
 def test_longer_than_it_is(whatsit: Program, clip: Path) -> None:
     whole, more = (whatsit("watch", clip, *for_) for for_ in ([], ["--for", "1h"]))
     assert whole == more
@@ -177,7 +200,10 @@ def test_a_file_that_is_piped_in(tmp_path: Path) -> None:
         )
         for live in ([], ["--no-live"])
     ]
-    assert runs[0].stderr.startswith(b"note      most frames came too fast to be looked at")
+    assert re.match(
+        rb"note      \d+ of 500 frames were dropped, as they came too fast: ffmpeg -re sends",
+        runs[0].stderr,
+    )
     assert runs[1].stderr == b""
     assert {e["end_ms"] for e in objects(runs[1].stdout.decode()) if "end_ms" in e} == {50_000}
 
@@ -471,6 +497,18 @@ def test_a_bad_picture_among_them(
     assert f"error     {str(tmp_path / 'a.png')!r} is not a picture" in run.err
 
 
+def test_an_empty_picture_is_answered(
+    whatsit: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("whatsit.frames.folder._EMPTY_S", 0.5)
+    (tmp_path / "a.png").touch()
+    run = whatsit("watch", tmp_path, "--for", "1.5s", "--json")
+    assert run.status == 1
+    (answer,) = objects(run.out)
+    assert answer["error"]["code"] == "image-unreadable"
+    assert f"{str(tmp_path / 'a.png')!r} is empty" in answer["error"]["message"]
+
+
 def test_a_folder_for_a_time(whatsit: Program, tmp_path: Path) -> None:
     assert whatsit("watch", tmp_path, "--for", "0.2s") == Run(0, "", "")
 
@@ -538,7 +576,7 @@ def test_a_live_source_is_ended_so(
     first = line_of(child.stdout)
     run = interrupted(child, number)
     events = objects(first + run.out)
-    assert (run.status, run.err) == (0, "")
+    assert (run.status, but_for_drops(run.err)) == (0, "")
     assert len(events) % 2 == 0
     frames = decoded(video)
     found = Index.read(index)
@@ -547,27 +585,76 @@ def test_a_live_source_is_ended_so(
     assert sorted(os.listdir(tmp_path)) == ["i.json", "o.mp4"]
 
 
+def but_for_drops(notes: str) -> str:
+    """A busy machine has no time for all of the frames."""
+    return re.sub(r"note      \d+ of \d+ frames? (was|were) dropped\n", "", notes)
+
+
+@posix
+def test_a_signal_that_comes_twice_loses_nothing(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    child = started(*ENDLESS, *SOON, "--index", tmp_path / "i.json")
+    first = line_of(child.stdout)
+    child.send_signal(signal.SIGINT)
+    time.sleep(0.01)
+    run = interrupted(child)
+    events = objects(first + run.out)
+    assert (run.status, but_for_drops(run.err)) == (0, "")
+    assert len(Index.read(tmp_path / "i.json").segments) == len(events) / 2
+
+
+def test_dropped_frames_are_told(whatsit: Program, tmp_path: Path) -> None:
+    many = ["--format", "lavfi", "testsrc2=size=128x96:rate=2000"]
+    path = tmp_path / "i.json"
+    run = whatsit("watch", *many, "--for", "0.5s", "--index", path, "--json")
+    note = re.fullmatch(r"note      ([\d,]+) of ([\d,]+) frames were dropped\n", run.err)
+    assert run.status == 0
+    assert note is not None
+    dropped, frames = (int(text.replace(",", "")) for text in note.groups())
+    found = Index.read(path)
+    assert (found.frames_dropped, found.frames) == (dropped, frames - dropped)
+    assert dropped > 0
+
+
 def test_a_live_source_for_a_time(whatsit: Program, tmp_path: Path) -> None:
     options = ("--for", "1s", "--save", tmp_path / "o.mp4", "--index", tmp_path / "i.json")
     run = whatsit("watch", *ENDLESS, *options)
-    assert (run.status, run.err) == (0, "")
+    assert (run.status, but_for_drops(run.err)) == (0, "")
     assert 2 <= len(decoded(tmp_path / "o.mp4")) <= 13
     assert Index.read(tmp_path / "i.json").duration_ms <= 1500
 
 
 @posix
 def test_a_source_that_is_lost_and_comes_back(
-    started: Callable[..., subprocess.Popen[str]],
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
-    with StreamServer("ts") as server:
-        child = started(server.url, *SOON, "--every", "0.2s")
-        assert line_of(child.stdout)
+    lines = tmp_path / "lines"
+
+    def there() -> int:
+        """How many starts have no end yet."""
+        kinds = [event["event"] for event in objects(lines.read_text())]
+        return kinds.count("start") - kinds.count("end")
+
+    with StreamServer("ts") as server, lines.open("w") as file:
+        child = started(server.url, *SOON, "--every", "0.2s", stdout=file)
+        assert waited_for(there)
         server.stop()
         assert "trying to connect again" in line_of(child.stderr)
+        assert waited_for(lambda: not there())  # while nothing comes
         server.start()
         assert "is back after" in line_of(child.stderr)
-        run = interrupted(child)
-    assert (run.status, run.err) == (0, "")
+        child.send_signal(signal.SIGINT)
+        assert child.stderr is not None
+        assert (but_for_drops(child.stderr.read()), child.wait(60)) == ("", 0)
+
+
+def waited_for(reached: Callable[[], object]) -> bool:
+    """Whether it comes to be, in a minute at most."""
+    deadline_s = time.monotonic() + 60
+    while not reached() and time.monotonic() < deadline_s:
+        time.sleep(0.02)
+    return bool(reached())
 
 
 @posix

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -61,7 +62,7 @@ def moment(
     took_ms: float = 10.0,
 ) -> Moment:
     result = Result(None, "m", Verdict.SURE, rows, {"decode": took_ms - 4, "inference": 4.0})
-    frame = cast(Frame, None)  # which is for --save
+    frame = cast(Frame, object())  # whose picture is for --save
     return Moment(time_ms, frame, result, rows, current, (), dropped)
 
 
@@ -149,6 +150,16 @@ def test_the_class_that_is_named_stands_out() -> None:
     text = cast(io.StringIO, console.file).getvalue().splitlines()
     assert "\x1b[1;32m   40 %" in text[3]
     assert "\x1b" not in text[2]
+
+
+def test_a_loss_is_no_picture(clock: Clock) -> None:
+    view = View(CAMERA, "m", 1)
+    seen = moment(0.0, steady(0.5), current=steady(0.5)[0])
+    view.show(seen)
+    clock.now_s += 9.0
+    view.show(replace(seen, current=None))
+    assert "no picture for 9 s" in drawn(view)[-1]
+    assert view._numbers.frames == 1
 
 
 def test_events_stay_above_and_the_last_numbers_below() -> None:

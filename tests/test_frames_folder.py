@@ -76,6 +76,20 @@ def test_new_ones_come_once_and_only_when_written(
     assert seen == [("new.jpg", len("one, two, three"))]
 
 
+def test_an_empty_file_is_given_once_it_has_stood_so(
+    tmp_path: Path, between: Callable[..., None]
+) -> None:
+    new = tmp_path / "new.jpg"
+    new.touch()
+    looks: list[int] = []
+    sizes: list[tuple[int, int]] = []
+    waits: list[Step | None] = [lambda: looks.append(1)] * 6
+    between(*waits, lambda: new.write_bytes(b"after all"), *waits)
+    for source in open_folder(tmp_path, patience_s=60):
+        sizes.append((len(looks), Path(source.path).stat().st_size))
+    assert sizes == [(4, 0), (7, 9)]  # 2 s are four waits; none more than once
+
+
 def test_a_file_written_anew_in_the_same_size_is_not_ready(
     tmp_path: Path, between: Callable[..., None]
 ) -> None:

@@ -16,6 +16,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from whatsit import SourceUnavailable, UsageError, VideoUnreadable, WhatsitError, frames
@@ -125,6 +126,23 @@ def test_a_stream_that_stops_and_starts_again_is_picked_up(kind: str) -> None:
     assert lost.startswith(repr(server.url))
     assert lost.endswith("; trying to connect again")
     assert back.startswith(f"{server.url!r} is back after ")
+
+
+def test_a_loss_is_a_step_before_the_return() -> None:
+    notes: list[str] = []
+    with (
+        servers.StreamServer("mjpeg") as server,
+        open_frames(server.url, note=notes.append) as source,
+    ):
+        steps = source.steps()
+        assert next(steps) is not None
+        server.stop()
+        while next(steps) is not None:
+            pass
+        assert (len(notes), source.reconnects) == (1, 0)
+        server.start()
+        assert next(steps) is not None  # told once
+        assert source.reconnects == 1
 
 
 def test_a_stream_that_falls_silent_is_left_for_a_new_connection(
@@ -407,6 +425,37 @@ def test_a_pipe_that_brings_nothing(tmp_path: Path) -> None:
     thread = fill(tmp_path / "pipe", b"")
     with pytest.raises(VideoUnreadable, match="nothing came through"):
         open_frames(tmp_path / "pipe")
+    thread.join()
+
+
+@posix
+def test_times_of_arrival_have_no_stated_duration(tmp_path: Path) -> None:
+    data = videos.encoded(videos.numbered(60), "avi")  # whose header says how long it is
+    for number, live in enumerate((True, False)):
+        pipe = tmp_path / f"pipe{number}"
+        os.mkfifo(pipe)
+        thread = fill(pipe, data)
+        with open_frames(pipe, live=live) as source:
+            assert (source.info.duration_ms is None) == live
+            list(source)
+        thread.join()
+
+
+@posix
+@pytest.mark.parametrize("index_first", [False, True])
+def test_an_mp4_through_a_pipe(tmp_path: Path, index_first: bool) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (30, 240, 320, 3), np.uint8)
+    videos.write(tmp_path / "v.mp4", noise, index_first=index_first)  # too long for one read
+    os.mkfifo(tmp_path / "pipe")
+    thread = fill(tmp_path / "pipe", (tmp_path / "v.mp4").read_bytes())
+    if index_first:
+        with open_frames(tmp_path / "pipe", live=False) as source:
+            assert len(list(source)) == 30
+    else:
+        with pytest.raises(VideoUnreadable, match=r"^no picture of '.*pipe' can be") as caught:
+            open_frames(tmp_path / "pipe")
+        assert "MPEG-TS or Matroska" in caught.value.expected
+        assert "index at its end: give the path" in caught.value.hint
     thread.join()
 
 

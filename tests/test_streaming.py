@@ -59,11 +59,11 @@ class Grey:
 
 
 class Given:
-    """Frames of these levels, one each STEP_MS, in place of a video."""
+    """Frames of these levels, one each STEP_MS, in place of a video; None: it is lost there."""
 
     def __init__(
         self,
-        levels: Sequence[int | Exception] | Iterator[int | Exception],
+        levels: Sequence[int | Exception | None] | Iterator[int | Exception],
         *,
         live: bool = False,
         times_ms: Sequence[float] | None = None,
@@ -78,10 +78,13 @@ class Given:
         self._times_ms = itertools.count(0.0, STEP_MS) if times_ms is None else iter(times_ms)
         self._failure = failure
 
-    def __iter__(self) -> Iterator[Frame]:
+    def steps(self) -> Iterator[Frame | None]:
         return self
 
-    def __next__(self) -> Frame:
+    def __iter__(self) -> Iterator[Frame | None]:
+        return self
+
+    def __next__(self) -> Frame | None:
         if self.closed:
             raise StopIteration
         try:
@@ -90,6 +93,9 @@ class Given:
             if self._failure is not None:
                 raise self._failure from None
             raise
+        if level is None:
+            self.reconnects += 1  # by the next frame
+            return None
         self.taken += 1
         return Frame(next(self._times_ms), self.taken - 1, Grey(level), self.dropped)  # type: ignore[arg-type]
 
@@ -427,6 +433,51 @@ def test_a_source_that_was_away_ends_what_was_there(fake: Classifier, opened: Op
     assert segments(told(after)) == [("dark", 0, 960), ("dark", 1000, 2000)]
 
 
+def test_a_loss_is_told_before_the_source_is_back(fake: Classifier, opened: Opened) -> None:
+    given = opened(Given([0] * 25 + [None, None] + [0] * 25, live=True))
+    with stream(fake, 0) as moments:
+        before = [next(moments) for _ in range(25)]
+        loss = next(moments)
+        assert given.taken == 25
+        assert moments.looked_at == 25
+        after = list(moments)
+    assert loss.frame is before[-1].frame
+    assert loss.current is None
+    assert shown(loss.events) == [("end", "dark")]
+    assert (loss.time_ms, loss.events[0].time_ms) == (960, 960)
+    assert segments(loss.events) == [("dark", 0, 960)]
+    assert segments(told(after)) == [("dark", 1000, 2000)]
+    assert len(after) == 26  # one for each frame, and the end: the second None told nothing
+
+
+def test_a_loss_of_nothing_is_no_moment(fake: Classifier, opened: Opened) -> None:
+    opened(Given([None, 0, 0, None], live=True))
+    assert len(list(stream(fake, 0))) == 2
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_frame_is_looked_at_from_the_limit_on(
+    fake: Classifier, opened: Opened, live: bool, workers: int
+) -> None:
+    given = opened(Given(itertools.repeat(0), live=live, duration_ms=None if live else 9000.0))
+    with stream(fake, "x", until_ms=1000, workers=workers) as moments:
+        found = list(moments)
+        made = moments.index(ended(told(found)))
+    assert sorted({m.time_ms for m in found if m.frame is not None})[24] == 960
+    assert max(m.frame.time_ms for m in found) == 960
+    assert (made.frames, made.duration_ms) == (25, 1000)
+    assert segments(told(found)) == [("dark", 0, 1000)]
+    assert given.closed
+
+
+@pytest.mark.parametrize("until_ms", [0, -1.0, float("nan"), float("inf")])
+def test_a_limit_that_is_none(fake: Classifier, opened: Opened, until_ms: float) -> None:
+    opened(Given([0]))
+    with pytest.raises(UsageError, match="until_ms of"):
+        stream(fake, "x", until_ms=until_ms)
+
+
 # ── the index ────────────────────────────────────────────────────────────────────────────────
 
 
@@ -447,6 +498,16 @@ def test_an_index_says_what_appears_when(fake: Classifier, opened: Opened) -> No
     assert found.duration_ms == 3100
     assert found.smoothing == Smoothing()
     assert times == [k * STEP_MS for k in range(75)]
+    assert Index.from_json(found.to_json()) == found
+
+
+def test_an_index_says_how_many_frames_were_dropped(fake: Classifier, opened: Opened) -> None:
+    given = opened(Given([0] * 10, live=True))
+    given.dropped = 7
+    with stream(fake, 0) as moments:
+        list(moments)
+        found = moments.index([])
+    assert (found.frames, found.frames_dropped) == (10, 7)
     assert Index.from_json(found.to_json()) == found
 
 

@@ -43,7 +43,8 @@ class Smoothing:
 
     `time_s` is the time constant of the mean: what was seen so long ago weighs e times less than
     what is seen now; 0 is no mean. A class has come when its mean reaches `enter`, and has gone
-    when it falls below `leave`; what is there for less than `least_s` is not told.
+    when it falls below `leave`; what is there for less than `least_s` is not told, unless all of
+    the video is shorter.
     """
 
     time_s: float = _TIME_S

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .preprocess import Region
 
 _MAX_WORKERS = 1024
+_SAME_MS = 1e-3  # times are sums of fractions
 
 
 class Seen(Protocol):
@@ -84,6 +85,7 @@ def stream(
     region: Region | None = None,
     rotation: int = 0,
     every_ms: float | None = None,
+    until_ms: float | None = None,
     live: bool | None = None,
     smoothing: Smoothing | None = None,
     workers: int | None = None,
@@ -97,13 +99,14 @@ def stream(
 
     A file is looked at whole, or one frame each `every_ms`, and `workers` frames at the same time
     (default: the cores). Of a live source it is always the newest frame, one at a time on all
-    threads. Nothing below `threshold` is told. `allow`, `deny`, `region` and `rotation` are those
-    of Classifier.classify; the others those of frames.open_frames.
+    threads. Frames at or after `until_ms` are not looked at. Nothing below `threshold` is told.
+    `allow`, `deny`, `region` and `rotation` are those of Classifier.classify; the others those of
+    frames.open_frames.
 
     Raises UsageError, SourceUnavailable or VideoUnreadable before the first frame, and ModelError
     when the model fails. Close it to stop early; a `with` block does.
     """
-    _check(top, threshold, workers)
+    _check(top, threshold, workers, until_ms)
     classes = {"allow": _keys(allow), "deny": _keys(deny)}
 
     def scorer(workers: int) -> Callable[[ImageSource], Seen]:
@@ -123,7 +126,7 @@ def stream(
     # More than one frame at a time would make a live picture late.
     workers = 1 if frames.info.live else workers or cpu_count()
     levels = (smoothing or Smoothing()).at_least(threshold)
-    plan = _Plan(classifier, scorer(workers), workers, top, threshold, every_ms, levels)
+    plan = _Plan(classifier, scorer(workers), workers, top, threshold, every_ms, until_ms, levels)
     return Stream(frames, plan)
 
 
@@ -183,10 +186,13 @@ class _Plan:
     top: int
     threshold: float
     every_ms: float | None
+    until_ms: float | None
     levels: Smoothing
 
-    def look(self, frame: Frame) -> tuple[Frame, Seen | WhatsitError]:
+    def look(self, frame: Frame | None) -> tuple[Frame, Seen | WhatsitError] | None:
         """The frame's scores, in any thread, or why it cannot be decoded: the next one may be."""
+        if frame is None:
+            return None
         try:
             return frame, self.score(frame.image.rgb())
         except (InputError, VideoUnreadable) as error:
@@ -196,9 +202,9 @@ class _Plan:
 class Stream(Iterator[Moment]):
     """The moments of an open source; made by `stream`. A context manager.
 
-    Every start among the events has its end: a file's last moment ends what is there, and a live
-    source that ends by itself gives one moment more for it, of its last frame. Who stops earlier
-    asks `finish` for the ends.
+    Every start among the events has its end: a file's last moment ends what is there. A live
+    source that is lost, or ends by itself, gives one moment more for it, of its last frame. Who
+    stops earlier asks `finish` for the ends.
     """
 
     def __init__(self, frames: Frames, plan: _Plan) -> None:
@@ -261,8 +267,9 @@ class Stream(Iterator[Moment]):
             source=info.name,
             model=bundle.name,
             model_sha256=bundle.sha256,
-            duration_ms=self._course.end_ms() if info.duration_ms is None else info.duration_ms,
+            duration_ms=self._course.duration_ms(),
             frames=self.looked_at,
+            frames_dropped=self.dropped,
             every_ms=plan.every_ms,
             smoothing=plan.levels,
         )
@@ -298,7 +305,13 @@ class _Course:
         moment = None
         looks = in_order(self.plan.look, self._given(), self.plan.workers)
         try:
-            for frame, seen in looks:
+            for look in looks:
+                if look is None:
+                    ends = self._track.lost()
+                    if moment is not None and ends:
+                        yield replace(moment, current=None, events=ends)
+                    continue
+                frame, seen = look
                 if isinstance(seen, WhatsitError):
                     self.left_out += 1
                     self._unreadable = self._unreadable or seen
@@ -332,14 +345,37 @@ class _Course:
 
     def end_ms(self) -> float:
         """The end of the last frame."""
-        return self._track.end_ms(self.frames.info.duration_ms)
+        return self._track.end_ms(self._latest_ms())
 
-    def _given(self) -> Iterator[Frame]:
-        """The frames, up to what ends them: what was seen before is told before that is raised."""
+    def duration_ms(self) -> float:
+        """How much there is: of a file as it says, of what is live as long as it was watched."""
+        latest_ms = self._latest_ms()
+        if self.frames.info.live or self.frames.info.duration_ms is None or latest_ms is None:
+            return self.end_ms()
+        return latest_ms
+
+    def _latest_ms(self) -> float | None:
+        """The end of the file, or of the part that is asked for, if known."""
+        ends_ms = (self.frames.info.duration_ms, self.plan.until_ms)
+        return min((end_ms for end_ms in ends_ms if end_ms is not None), default=None)
+
+    def _is_beyond(self, frame: Frame) -> bool:
+        until_ms = self.plan.until_ms
+        return until_ms is not None and frame.time_ms > until_ms - _SAME_MS
+
+    def _given(self) -> Iterator[Frame | None]:
+        """The frames, up to what ends them: what was seen before is told before that is raised.
+
+        None where the source is lost, and waited for.
+        """
         last_ms = -math.inf
         try:
-            for frame in self.frames:
-                if frame.time_ms > last_ms:
+            for frame in self.frames.steps():
+                if frame is None:
+                    yield None
+                elif self._is_beyond(frame):
+                    return
+                elif frame.time_ms > last_ms:
                     last_ms = frame.time_ms
                     yield frame
                 else:  # damaged files have several for one time
@@ -358,7 +394,7 @@ class _Course:
         return Moment(frame.time_ms, frame, result, now.steady, now.current, now.events, dropped)
 
 
-def _check(top: int, threshold: float, workers: int | None) -> None:
+def _check(top: int, threshold: float, workers: int | None, until_ms: float | None) -> None:
     """Raises UsageError for what cannot be asked for."""
     if top < 1:
         raise UsageError(f"the top {top} classes", expected="at least 1")
@@ -366,6 +402,8 @@ def _check(top: int, threshold: float, workers: int | None) -> None:
         raise UsageError(f"a threshold of {threshold}", expected="a probability from 0 to 1")
     if workers is not None and not 1 <= workers <= _MAX_WORKERS:
         raise UsageError(f"{workers} workers", expected=f"a number from 1 to {_MAX_WORKERS}")
+    if until_ms is not None and not 0 < until_ms < math.inf:
+        raise UsageError(f"until_ms of {until_ms!r}", expected="a number above 0")
 
 
 def _keys(keys: Iterable[int | str]) -> list[int | str]:

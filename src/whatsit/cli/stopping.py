@@ -6,6 +6,7 @@ import _thread
 import itertools
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
@@ -13,17 +14,22 @@ from typing import Any, TypeVar
 Step = TypeVar("Step")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# One stroke may come twice, as from a program that signals its child and the child's group: only
+# who has waited for so long means it a second time.
+_AGAIN_S = 0.5
+_SAME_STROKE_S = 0.1
 
 
 class Stop:
     """Within its block, the first signal ends `until`, and what follows is finished in peace.
 
-    Who does not want to wait for that sends a second one. `number` is that of the signal, None
-    without one.
+    Who does not want to wait for that sends a second one, half a second later or more. `number`
+    is that of the signal, None without one.
     """
 
     def __init__(self) -> None:
         self.number: int | None = None
+        self._heard_s = 0.0
         self._over = False
         self._ringing = False
         self._waiting = False
@@ -41,6 +47,8 @@ class Stop:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self.number is not None:  # the other half of it must not find the handlers gone
+            time.sleep(max(0.0, self._heard_s + _SAME_STROKE_S - time.monotonic()))
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -104,9 +112,11 @@ class Stop:
         elif self._before[number] is signal.SIG_IGN:  # as in the background
             return
         elif self.number is not None:
-            raise KeyboardInterrupt
+            if time.monotonic() - self._heard_s >= _AGAIN_S:
+                raise KeyboardInterrupt
+            return
         else:
-            self.number = number
+            self.number, self._heard_s = number, time.monotonic()
         if self._end is not None:
             # Not here: the main thread may be in the middle of what it would change.
             threading.Thread(target=self._end, daemon=True).start()

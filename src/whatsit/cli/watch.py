@@ -219,6 +219,7 @@ def command(
     }
     take: dict[str, Any] = {
         "every_ms": every_ms,
+        "until_ms": for_ms,
         "smoothing": levels,
         "workers": workers,
         "live": live,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from ..events import Event
-    from ..frames import SourceInfo
+    from ..frames import Frame, SourceInfo
     from ..results import Prediction
     from ..streaming import Moment
 
@@ -49,6 +49,7 @@ class View:
         self._rows = Rows(top)
         self._numbers = Numbers(info)
         self._current: int | None = None
+        self._frame: Frame | None = None
         self._live = Live(
             get_renderable=self._drawn,
             console=self._console,
@@ -76,7 +77,9 @@ class View:
     def show(self, moment: Moment) -> None:
         self._rows.take(moment.steady)
         self._current = None if moment.current is None else moment.current.index
-        self._numbers.take(moment)
+        if moment.frame is not self._frame:  # else it is told again, for what has ended with it
+            self._numbers.take(moment)
+        self._frame = moment.frame
 
     def event(self, event: Event) -> None:
         """A line that stays, above the others."""

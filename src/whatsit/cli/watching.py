@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..wording import shown
+from ..wording import counted, shown
 from . import output, progress
 from .stopping import Stop
 from .watch_text import clock, event_line, print_index
@@ -16,7 +16,7 @@ from .watch_text import clock, event_line, print_index
 if TYPE_CHECKING:
     from ..annotate import Annotator
     from ..classifier import Classifier
-    from ..events import Event, Index, Segment
+    from ..events import Event, Segment
     from ..frames import SourceInfo
     from ..streaming import Moment, Stream
 
@@ -109,7 +109,7 @@ class _Watch:
             self._last = moment
             self._teller.show(moment)
             self._tell(moment.events)
-        self._tell(tuple(map(self._within, self._stream.finish())))
+        self._tell(self._stream.finish())
 
     def _save(self, moment: Moment, annotator: Annotator) -> None:
         import numpy as np
@@ -122,15 +122,12 @@ class _Watch:
         wishes, cut_off = self._wishes, stop.number is not None and not self._stream.info.live
         if cut_off:
             output.print_note(self._cut_off())
-        if self._is_too_fast():
-            output.print_note(
-                "most frames came too fast to be looked at: ffmpeg -re sends a file at its own "
-                "pace, and --no-live looks at each frame"
-            )
+        if self._stream.info.live and self._stream.dropped:
+            output.print_note(self._dropped())
         if self._annotator is not None and not self._annotator.frames:
             output.print_note(f"nothing was seen: {wishes.save!r} was not written")
         if wishes.index is not None and not cut_off:
-            index = self._index()
+            index = self._stream.index(self._segments)
             index.save(wishes.index)
             if not wishes.as_json:
                 print_index(index, wishes.index)
@@ -142,12 +139,8 @@ class _Watch:
 
     def _moments(self, stop: Stop) -> Iterator[Moment]:
         """All of them, or those of the time that is asked for: of what is live by the clock."""
-        limit_ms, live = self._wishes.for_ms, self._stream.info.live
-        seconds = _seconds(limit_ms) if live else None
-        for moment in stop.until(self._stream, seconds=seconds, end=self._stream.stop):
-            if not live and limit_ms is not None and moment.time_ms >= limit_ms:
-                return
-            yield moment
+        seconds = _seconds(self._wishes.for_ms) if self._stream.info.live else None
+        return stop.until(self._stream, seconds=seconds, end=self._stream.stop)
 
     def _tell(self, events: tuple[Event, ...]) -> None:
         from ..streaming import ended
@@ -160,30 +153,21 @@ class _Watch:
         for event in events:
             self._teller.event(event)
 
-    def _within(self, event: Event) -> Event:
-        """A last event, as of the time that was asked for: a file is read a little ahead."""
-        limit_ms, seen = self._wishes.for_ms, event.segment
-        if limit_ms is None or self._stream.info.live:
-            return event
-        segment = replace(seen, end_ms=min(seen.end_ms, limit_ms))
-        return replace(event, time_ms=min(event.time_ms, limit_ms), segment=segment)
-
-    def _is_too_fast(self) -> bool:
-        """Whether this seems to be a file that was piped in."""
-        stream = self._stream
-        piped = stream.info.kind == "pipe" and stream.info.live
-        return piped and stream.dropped > stream.looked_at
+    def _dropped(self) -> str:
+        """How many frames were, and what to do where this seems to be a file that was piped in."""
+        dropped, looked_at = self._stream.dropped, self._stream.looked_at
+        were = "was" if dropped == 1 else "were"
+        text = f"{dropped:,} of {counted(dropped + looked_at, 'frame')} {were} dropped"
+        if self._stream.info.kind != "pipe" or dropped <= looked_at:
+            return text
+        return (
+            f"{text}, as they came too fast: ffmpeg -re sends a file at its own pace, and "
+            "--no-live looks at each frame"
+        )
 
     def _is_told(self, moment: Moment) -> bool:
-        """Whether its frame was seen before: the end of a live source has none of its own."""
+        """Whether its frame was seen before: the end or loss of a live source has none."""
         return self._last is not None and self._last.frame is moment.frame
-
-    def _index(self) -> Index:
-        index = self._stream.index(self._segments)
-        limit_ms = self._wishes.for_ms
-        if limit_ms is None or limit_ms >= index.duration_ms:
-            return index
-        return replace(index, duration_ms=round(limit_ms))
 
     def _cut_off(self) -> str:
         total_ms, wishes = self._stream.info.duration_ms, self._wishes

@@ -56,7 +56,8 @@ class Appearance:
 class Index:
     """What appears when in a video: its segments by their start, and its classes by their time.
 
-    `frames` were looked at, one each `every_ms`, or all of them where that is None.
+    `frames` were looked at, one each `every_ms`, or all of them where that is None, but for those
+    `frames_dropped` that came too late or were damaged.
     """
 
     source: str
@@ -64,6 +65,7 @@ class Index:
     model_sha256: str
     duration_ms: float
     frames: int
+    frames_dropped: int
     every_ms: float | None
     smoothing: Smoothing
     segments: tuple[Segment, ...]
@@ -80,6 +82,7 @@ class Index:
         model_sha256: str,
         duration_ms: float,
         frames: int,
+        frames_dropped: int = 0,
         every_ms: float | None,
         smoothing: Smoothing,
     ) -> Index:
@@ -91,6 +94,7 @@ class Index:
             model_sha256=model_sha256,
             duration_ms=whole_ms(duration_ms),
             frames=frames,
+            frames_dropped=frames_dropped,
             every_ms=every_ms,
             smoothing=smoothing,
             segments=tuple(sorted(rounded, key=lambda each: (each.start_ms, each.index))),
@@ -119,6 +123,7 @@ class Index:
             "model_sha256": self.model_sha256,
             "duration_ms": whole_ms(self.duration_ms),
             "frames": self.frames,
+            "frames_dropped": self.frames_dropped,
             "every_ms": self.every_ms,
             "smoothing": self.smoothing.to_json(),
             "labels": [seen.to_json() for seen in self.labels],
@@ -137,6 +142,7 @@ class Index:
                 model_sha256=str(value["model_sha256"]),
                 duration_ms=float(value["duration_ms"]),
                 frames=int(value["frames"]),
+                frames_dropped=int(value["frames_dropped"]),
                 every_ms=None if value["every_ms"] is None else float(value["every_ms"]),
                 smoothing=Smoothing.from_json(value["smoothing"]),
                 segments=tuple(_segment(**row) for row in value["segments"]),

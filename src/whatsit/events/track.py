@@ -59,9 +59,9 @@ class Track:
 
     def step(self, time_ms: float, scores: NDArray[np.float32], *, gap: bool = False) -> Now:
         """The next frame's scores (C,); `gap` says that the source was away before it."""
-        lost = self._lost() if gap or self._away(time_ms) else []
+        lost = self.lost() if gap or self._away(time_ms) else ()
         smoothed = self._smoother.step(time_ms, scores)
-        events = lost + self._timeline.step(time_ms, smoothed, scores)
+        events = (*lost, *self._timeline.step(time_ms, smoothed, scores))
         if self._last_ms is not None:
             self._interval_ms = time_ms - self._last_ms
         self._last_ms = time_ms
@@ -69,7 +69,13 @@ class Track:
         steady = tuple(self._prediction(i, smoothed) for i in best)
         self._current = self._named(smoothed)
         current = None if self._current is None else self._prediction(self._current, smoothed)
-        return Now(steady, current, tuple(events))
+        return Now(steady, current, events)
+
+    def lost(self) -> tuple[Event, ...]:
+        """What ends with the last frame, since the source is gone. It may come back."""
+        self._smoother.forget()
+        self._current = None
+        return tuple(self._timeline.lost())
 
     def finish(self, end_ms: float) -> tuple[Event, ...]:
         """What ends with the video."""
@@ -90,10 +96,6 @@ class Track:
         if not self._gaps or self._last_ms is None:
             return False
         return time_ms - self._last_ms > max(_GAP_MS, _GAP_INTERVALS * self._interval_ms)
-
-    def _lost(self) -> list[Event]:
-        self._smoother.forget()
-        return self._timeline.lost()
 
     def _named(self, smoothed: NDArray[np.float32]) -> int | None:
         """The best class of those there; the one named stays until another is clearly ahead.

@@ -59,10 +59,19 @@ class Frames:
 
     def __next__(self) -> Frame:
         """Raises SourceUnavailable or VideoUnreadable where the source is lost for good."""
-        frame = self._handing.take()
-        if frame is None:
+        while (frame := self._handing.take()) == "lost":
+            pass
+        if frame == "ended":
             raise StopIteration
         return frame
+
+    def steps(self) -> Iterator[Frame | None]:
+        """The frames as next() gives them, and None where a source is lost that may come back.
+
+        It is given as soon as that is known, before anybody waits for the return.
+        """
+        while (frame := self._handing.take()) != "ended":
+            yield None if frame == "lost" else frame
 
     def __enter__(self) -> Frames:
         return self
@@ -134,7 +143,8 @@ def open_folder(
     """Pictures in a folder and those below it, then new ones as they come, each once.
 
     Looks every `poll_s`; a picture counts as written once its size and time have held from one
-    look to the next, and pictures that are ready together come by name. Ends after `patience_s`
+    look to the next, an empty one after 2 s, and then anew if it is filled after all. Pictures that
+    are ready together come by name. Ends after `patience_s`
     without a new one, else never. Raises SourceUnavailable or UsageError, at once, if there is
     no such folder; also later, when it is gone.
     """

@@ -68,6 +68,18 @@ def of_bytes(origin: Origin) -> WhatsitError:
     )
 
 
+def of_no_picture(origin: Origin, format: str) -> VideoUnreadable:
+    """For a source of this format that ended, and of which nothing could be decoded."""
+    message = f"no picture of {origin.name!r} can be decoded"
+    if origin.kind != "pipe" or "mp4" not in format.split(","):
+        return VideoUnreadable(message)
+    return VideoUnreadable(
+        message,
+        expected="a video that can be read without going back, such as MPEG-TS or Matroska",
+        hint="this MP4 may have its index at its end: give the path of the file instead",
+    )
+
+
 def of_file(error: Exception, name: str) -> WhatsitError:
     """For a path, as open() or libav refused it."""
     number = getattr(error, "errno", None)

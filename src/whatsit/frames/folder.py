@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -11,16 +12,20 @@ from ..errors import ImageUnreadable, SourceUnavailable, UsageError
 from ..sources import Source
 
 _LEAST_REST = 4  # times as long as a look takes
+_EMPTY_S = 2.0  # after which an empty file counts as written
 _State = tuple[int, int, int]  # size, modification time in ns, inode
 
 
 class _Watch:
     """What was seen of a folder so far."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, empty_looks: int) -> None:
         self._folder = folder
+        self._empty_looks = empty_looks
         self._given: set[str] = set()
+        self._given_empty: set[str] = set()
         self._seen: dict[str, _State] = {}  # of pictures that are new
+        self._held: dict[str, int] = {}  # for how many looks they have not changed
         self._refused: set[str] = set()
 
     def poll(self) -> list[Source]:
@@ -31,11 +36,16 @@ class _Watch:
         found: dict[str, _State] = {}
         for path in paths:
             state = None if path in self._given else _state(path)
-            if state is not None:
+            if state is not None and (state[0] or path not in self._given_empty):
                 found[path] = state
-        # Empty files are those of which nothing is written yet.
-        ready = [path for path, state in found.items() if state[0] and self._is_held(path, state)]
-        self._given.update(ready)
+        self._held = {
+            path: self._held.get(path, 0) + 1 if self._seen.get(path) == state else 0
+            for path, state in found.items()
+        }
+        ready = [path for path, state in found.items() if self._held[path] >= self._looks(state)]
+        self._given.update(path for path in ready if found[path][0])
+        self._given_empty.difference_update(self._given)
+        self._given_empty.update(path for path in ready if not found[path][0])
         self._seen = found
         return [Source(path) for path in ready] + self._errors(failures)
 
@@ -45,10 +55,12 @@ class _Watch:
         In a folder that cannot be listed just now, as on a network that fails, nothing went.
         """
         hidden = tuple(os.path.join(str(failure.filename), "") for failure in failures)
-        self._given = {p for p in self._given if p in there or p.startswith(hidden)}
+        for given in (self._given, self._given_empty):
+            given.intersection_update([p for p in given if p in there or p.startswith(hidden)])
 
-    def _is_held(self, path: str, state: _State) -> bool:
-        return self._seen.get(path) == state
+    def _looks(self, state: _State) -> int:
+        """How many in a row must find it unchanged: an empty one may still be written."""
+        return 1 if state[0] else self._empty_looks
 
     def _below(self, failures: list[OSError]) -> Iterator[str]:
         """Pictures by name; links to folders are not followed."""
@@ -77,7 +89,7 @@ class _Watch:
 
 def watched(folder: str, poll_s: float, patience_s: float | None) -> Iterator[Source]:
     """See open_folder."""
-    watch = _Watch(folder)
+    watch = _Watch(folder, math.ceil(_EMPTY_S / poll_s))
     last_s = time.monotonic()
     while True:
         began_s = time.monotonic()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import Literal
 
 from .values import Frame, Picture, SourceInfo
 
@@ -24,6 +25,7 @@ class Handing:
         self._note = note
         self._notes: deque[str] = deque()
         self._frames: deque[tuple[float, int, Picture]] = deque()
+        self._lost = False  # and nobody was told yet
         self._changed = threading.Condition()
         self._stopped = False
         self._ended = False
@@ -47,6 +49,7 @@ class Handing:
             if self.info.live and self._frames:
                 self._frames.clear()
                 self.dropped += 1
+            self._lost = False
             while len(self._frames) >= AHEAD and not self._stopped:
                 self._changed.wait()
             self._frames.append((time_ms, number, image))
@@ -56,6 +59,13 @@ class Handing:
         with self._changed:
             self.damaged += 1
             self.dropped += 1
+
+    def lose(self, text: str) -> None:
+        """The source is gone, as the note says, and may come back."""
+        with self._changed:
+            self._lost = True
+            self._notes.append(text)
+            self._changed.notify_all()
 
     def count_reconnect(self) -> None:
         with self._changed:
@@ -91,22 +101,25 @@ class Handing:
                     raise self._error
                 self._changed.wait(_WAIT_S)
 
-    def take(self) -> Frame | None:
-        """The next frame; None after the last. Raises what ended the source, once."""
+    def take(self) -> Frame | Literal["lost", "ended"]:
+        """The next frame, or what has become of the source. Raises what ended it, once."""
         while True:
             self._pass_on_notes()
             with self._changed:
                 if self._stopped:
-                    return None
+                    return "ended"
                 if self._frames:
                     time_ms, number, image = self._frames.popleft()
                     self._changed.notify_all()
                     return Frame(time_ms, number, image, self.dropped)
+                if self._lost and not self._notes:
+                    self._lost = False
+                    return "lost"
                 if self._ended and not self._notes:
                     error, self._error = self._error, None
                     if error is not None:
                         raise error
-                    return None
+                    return "ended"
                 if not self._notes:
                     self._changed.wait(_WAIT_S)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .. import wording
-from ..errors import SourceUnavailable, VideoUnreadable, WhatsitError
-from . import video
+from ..errors import SourceUnavailable, WhatsitError
+from . import failures, video
 from .handing import Handing
 from .origin import Origin
 from .picture import Turn, VideoPicture
@@ -85,7 +85,7 @@ class Reader:
         finally:
             opened.close()
         if self._began_s is None:
-            return VideoUnreadable(f"no picture of {self._origin.name!r} can be decoded")
+            return failures.of_no_picture(self._origin, opened.format)
         return None
 
     def _read(self, opened: Video) -> None:
@@ -116,18 +116,25 @@ class Reader:
             self._live = opened.live(self._plan.live)
             # What has no pace of its own is played as fast as it is meant to be seen.
             self._paced = self._live and opened.is_unpaced
-            self._handing.opened(opened.info(frame, turn, self._live))
+            # The time that it states is no end of times that are told as the frames arrive.
+            stated_ms = None if self._arrives else opened.duration_ms
+            self._handing.opened(opened.info(frame, turn, self._live, stated_ms))
         elif self._lost:
             self._note_return(now_s)
         self._seen_s = now_s
         if self._paced:
             self._handing.sleep(self._began_s + media_ms / 1000 - now_s)
         arrived_ms = (now_s - self._began_s) * 1000
-        time_ms = arrived_ms if self._live and not self._paced else media_ms
+        time_ms = arrived_ms if self._arrives else media_ms
         self._last_ms = time_ms
         if self._is_due(time_ms):
             self._handing.put(time_ms, self._number, VideoPicture(frame, turn))
         self._number += 1
+
+    @property
+    def _arrives(self) -> bool:
+        """Whether a frame's time is that of its arrival."""
+        return self._live and not self._paced
 
     def _is_due(self, time_ms: float) -> bool:
         """Whether this frame is asked for: the first at or after each multiple of every_ms."""
@@ -147,7 +154,7 @@ class Reader:
             self._lost = True
             if self._seen_s - self._back_s >= STEADY_S:
                 self._wait_s = FIRST_WAIT_S
-            self._handing.say(f"{why}; trying to connect again")
+            self._handing.lose(f"{why}; trying to connect again")
         while True:
             self._handing.sleep(min(self._wait_s, self._left_s(why)))
             self._wait_s = min(2 * self._wait_s, LONGEST_WAIT_S)

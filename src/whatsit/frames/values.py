@@ -38,7 +38,8 @@ class Frame:
 class SourceInfo:
     """What a source is; width and height are those of the upright picture.
 
-    `fps` is None where the source does not say. `rotation` is how many degrees, clockwise, the
+    `fps` is None where the source does not say, and `duration_ms` also where times are those at
+    which frames arrive. `rotation` is how many degrees, clockwise, the
     stored picture is turned to stand upright: 0, 90, 180 or 270.
     """
 

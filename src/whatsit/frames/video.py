@@ -128,6 +128,11 @@ class Video:
         )
 
     @property
+    def format(self) -> str:
+        """The names that libav has for it, such as mov,mp4,m4a."""
+        return self._container.format.name
+
+    @property
     def duration_ms(self) -> float | None:
         length, base = self._stream.duration, self._stream.time_base
         if length and base:
@@ -152,7 +157,9 @@ class Video:
             or (origin.live is None and not self.live(None))
         )
 
-    def info(self, first: VideoFrame, turn: Turn, live: bool) -> SourceInfo:
+    def info(
+        self, first: VideoFrame, turn: Turn, live: bool, duration_ms: float | None
+    ) -> SourceInfo:
         sides = (first.width, first.height)
         rate = self._stream.average_rate or self._stream.guessed_rate
         return SourceInfo(
@@ -161,7 +168,7 @@ class Video:
             live,
             *(sides[::-1] if turn.exchanged else sides),
             fps=float(rate) if rate else None,
-            duration_ms=self.duration_ms,
+            duration_ms=duration_ms,
             rotation=turn.clockwise,
         )
 
