@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from .results import Result as Result
     from .results import Verdict as Verdict
     from .smoothing import Smoothing as Smoothing
-    from .streaming import Moment as Moment
+    from .streaming.values import Moment as Moment
     from .train import train as train
     from .train.report import TrainingReport as TrainingReport
 
@@ -112,7 +112,7 @@ _HOMES = {
     "Result": "results",
     "Verdict": "results",
     "Smoothing": "smoothing",
-    "Moment": "streaming",
+    "Moment": "streaming.values",
     "train": "train",
     "TrainingReport": "train.report",
 }
