@@ -147,9 +147,6 @@ def test_the_blocks_leave_no_trace_in_parquet(monkeypatch: pytest.MonkeyPatch) -
 def test_parquet_without_a_good_row() -> None:
     run("out.parquet", ["gone.jpg"], embeddings=True)
     assert len(pd.read_parquet("out.parquet")) == len(pl.read_parquet("out.parquet")) == 1
-    Path("none.csv").write_text("path\n")
-    report = run("out.parquet", ["none.csv"])
-    assert len(pd.read_parquet("out.parquet")) == report.pictures
 
 
 def test_parquet_needs_pyarrow_and_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
