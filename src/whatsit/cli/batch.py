@@ -20,7 +20,11 @@ from .options import (
     model_option,
     preprocess_option,
     region_option,
+    rotate_option,
     runtime_option,
+    threshold_option,
+    top_option,
+    workers_option,
 )
 
 if TYPE_CHECKING:
@@ -41,32 +45,12 @@ _COLUMNS = 80
     help="The file to write: .jsonl, .csv (both also with .gz) or .parquet; a path or a URL.",
 )
 @model_option
-@click.option(
-    "-k",
-    "--top",
-    type=int,
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="How many classes a picture at most.",
-)
-@click.option(
-    "--threshold",
-    type=float,
-    default=0.0,
-    metavar="P",
-    help="Leave out classes below this probability, from 0 to 1.",
-)
+@top_option
+@threshold_option
 @allow_option
 @deny_option
 @region_option
-@click.option(
-    "--rotate",
-    type=int,
-    default=0,
-    metavar="DEGREES",
-    help="Turn the pictures clockwise by 90, 180 or 270.",
-)
+@rotate_option
 @preprocess_option
 @runtime_option
 @click.option(
@@ -93,12 +77,7 @@ _COLUMNS = 80
     metavar="N",
     help="Cut the output into files of N rows: out-00000-of-00012.parquet …",
 )
-@click.option(
-    "--workers",
-    type=int,
-    metavar="N",
-    help="Pictures at the same time.  [default: the cores]",
-)
+@workers_option
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep answers by content.")
 @click.option("--restart", is_flag=True, help="Forget what an interrupted run has done.")
 @click.option(

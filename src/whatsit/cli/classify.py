@@ -18,8 +18,12 @@ from .options import (
     model_option,
     preprocess_option,
     region_option,
+    rotate_option,
     runtime_option,
     threads_option,
+    threshold_option,
+    top_option,
+    workers_option,
 )
 
 _PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
@@ -29,41 +33,16 @@ _PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
 @click.command(no_args_is_help=True)
 @click.argument("inputs", nargs=-1, required=True, metavar="PICTURE...", type=click.UNPROCESSED)
 @model_option
-@click.option(
-    "-k",
-    "--top",
-    type=int,
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="How many classes to show at most.",
-)
-@click.option(
-    "--threshold",
-    type=float,
-    default=0.0,
-    metavar="P",
-    help="Leave out classes below this probability, from 0 to 1.",
-)
+@top_option
+@threshold_option
 @allow_option
 @deny_option
 @region_option
-@click.option(
-    "--rotate",
-    type=int,
-    default=0,
-    metavar="DEGREES",
-    help="Turn the picture clockwise by 90, 180 or 270.",
-)
+@rotate_option
 @preprocess_option
 @runtime_option
 @threads_option
-@click.option(
-    "--workers",
-    type=int,
-    metavar="N",
-    help="Pictures at the same time.  [default: the cores]",
-)
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a picture.")
 @click.option("--csv", "as_csv", is_flag=True, help="One CSV row a class.")
 def command(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from . import output, progress
-from .options import model_option, report_option
+from .options import model_option, report_option, workers_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,9 +42,7 @@ def command() -> None:
     is_flag=True,
     help="Look at files, classes and copies only: needs no model, and is quicker.",
 )
-@click.option(
-    "--workers", type=int, metavar="N", help="Pictures at the same time.  [default: the cores]"
-)
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, with every case.")
 @report_option
 def check(

@@ -10,7 +10,13 @@ import click
 
 from ..errors import UsageError
 from . import material, output, progress
-from .options import preprocess_option, report_option, runtime_option, threads_option
+from .options import (
+    preprocess_option,
+    report_option,
+    runtime_option,
+    threads_option,
+    workers_option,
+)
 from .progress import Advance
 from .targets import Targets, model_files
 
@@ -45,12 +51,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say how the pictures are run."""
     for option in (
         click.option("--no-resume", is_flag=True, help="Forget what an interrupted run has done."),
-        click.option(
-            "--workers",
-            type=int,
-            metavar="N",
-            help="Pictures at the same time.  [default: the cores]",
-        ),
+        workers_option,
         threads_option,
         runtime_option,
     ):

@@ -125,3 +125,36 @@ runtime_option = click.option(
     "its own); auto: the fastest that gives the right answers here.  [default: litert, but "
     "isolated for models that are not built in]",
 )
+
+top_option = click.option(
+    "-k",
+    "--top",
+    type=int,
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="How many classes to show at most.",
+)
+
+threshold_option = click.option(
+    "--threshold",
+    type=float,
+    default=0.0,
+    metavar="P",
+    help="Leave out classes below this probability, from 0 to 1.",
+)
+
+rotate_option = click.option(
+    "--rotate",
+    type=int,
+    default=0,
+    metavar="DEGREES",
+    help="Turn the picture clockwise by 90, 180 or 270.",
+)
+
+workers_option = click.option(
+    "--workers",
+    type=int,
+    metavar="N",
+    help="Pictures at the same time.  [default: the cores]",
+)

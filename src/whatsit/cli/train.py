@@ -9,7 +9,7 @@ import click
 
 from ..errors import UsageError
 from . import output, progress
-from .options import report_option
+from .options import report_option, workers_option
 
 if TYPE_CHECKING:
     from ..train import Tuning
@@ -116,9 +116,7 @@ def _only_one(
     help="Replace FILE if it is there, and what is left of a training that was cut off.",
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="Hold out other pictures.")
-@click.option(
-    "--workers", type=int, metavar="N", help="Pictures at the same time.  [default: the cores]"
-)
+@workers_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @report_option
 def command(

@@ -19,8 +19,11 @@ from .options import (
     preprocess_option,
     quantity,
     region_option,
+    rotate_option,
     runtime_option,
     threads_option,
+    top_option,
+    workers_option,
 )
 from .targets import Targets, model_files
 
@@ -96,15 +99,7 @@ def _parse_size(
     metavar="TIME|off",
     help="Average scores over about this time; off: each frame for itself.  [default: 0.5s]",
 )
-@click.option(
-    "-k",
-    "--top",
-    type=int,
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="How many classes to show at most.",
-)
+@top_option
 @click.option(
     "--threshold",
     type=float,
@@ -115,22 +110,11 @@ def _parse_size(
 @allow_option
 @deny_option
 @region_option
-@click.option(
-    "--rotate",
-    type=int,
-    default=0,
-    metavar="DEGREES",
-    help="Turn the pictures clockwise by 90, 180 or 270, beyond what the file says.",
-)
+@rotate_option
 @preprocess_option
 @runtime_option
 @threads_option
-@click.option(
-    "--workers",
-    type=int,
-    metavar="N",
-    help="Frames of a file at the same time.  [default: the cores]",
-)
+@workers_option
 @click.option(
     "--live/--no-live",
     default=None,

@@ -18,8 +18,6 @@ from .values import Picture as Picture
 from .values import SourceInfo as SourceInfo
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from ..sources import Source
     from .handing import Handing
 
@@ -76,12 +74,7 @@ class Frames:
     def __enter__(self) -> Frames:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
