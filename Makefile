@@ -28,8 +28,10 @@ check: $(DEV)/.installed  ## lint, format, types, generated docs
 	$(DEV)/$(BIN)/mypy
 	$(DEV)/$(BIN)/python tools/docs.py --check
 
-docs: $(DEV)/.installed  ## write the generated pages anew
+docs: $(DEV)/.installed  ## write the generated pages anew, and a site of all pages into site/
 	$(DEV)/$(BIN)/python tools/docs.py
+	$(DEV)/$(BIN)/python -m sphinx -b html -W --keep-going -q -c docs . site
+	@echo "the site: site/index.html"
 
 dist: $(DEV)/.installed  ## build wheel and sdist, and try the wheel alone
 	rm -rf dist .venv-dist
@@ -42,7 +44,7 @@ bench: $(DEV)/.installed  ## compare with MediaPipe and with a ten-line script
 	$(DEV)/$(BIN)/python benchmarks/run.py
 
 clean:  ## remove what these commands made
-	rm -rf $(DEMO) $(DEV) .venv-dist dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(DEMO) $(DEV) .venv-dist dist site .mypy_cache .ruff_cache .pytest_cache
 
 $(DEMO)/.installed: pyproject.toml $(wildcard src/whatsit/*.py src/whatsit/*/*.py src/whatsit/*/*.json)
 	$(PYTHON) -m venv $(DEMO)

@@ -137,6 +137,35 @@ def floats(height: int = 8, width: int = 8) -> bytes:
     )
 
 
+def forked() -> bytes:
+    """float32 [1,2,2,3] → scores [1,12], the logistic of the input; as many values beside them.
+
+    Tensor 2 is the input as a vector, 4 the negative scores, which nobody reads; 5 is never
+    written, and 7 made of a constant.
+    """
+    vector = np.array([1, 12], np.int32)
+    return build(
+        [
+            Spec("image", (1, 2, 2, 3), "float32"),
+            Spec("shape", (2,), "int32", vector),
+            Spec("vector", (1, 12), "float32"),
+            Spec("scores", (1, 12), "float32"),
+            Spec("dead", (1, 12), "float32"),
+            Spec("never", (1, 12), "float32"),
+            Spec("constant", (1, 12), "float32", np.ones((1, 12), np.float32)),
+            Spec("constant/negative", (1, 12), "float32"),
+        ],
+        [
+            Op(schema.BuiltinOperator.RESHAPE, (0, 1), (2,)),
+            Op(schema.BuiltinOperator.LOGISTIC, (2,), (3,)),
+            Op(schema.BuiltinOperator.NEG, (3,), (4,)),
+            Op(schema.BuiltinOperator.NEG, (6,), (7,)),
+        ],
+        [0],
+        [3],
+    )
+
+
 def hostile() -> bytes:
     """uint8 [1,1,1,3] → three scores of 0; divides -2^31 by -1 if a pixel value is odd.
 

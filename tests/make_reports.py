@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import make_maps
 from make_evaluations import answer, evaluation, grey_model
+from PIL import Image
 
-from whatsit import zoo
+from whatsit import Explainer, Explanation, Faithfulness, zoo
 from whatsit.benchmark import Benchmark, Failed, Measurement, Setting
 from whatsit.choice import Candidate, Choice, Limits, decide
 from whatsit.compare import Comparison, compare
@@ -294,6 +296,22 @@ def some_addition() -> TrainingReport:
     )
 
 
+def some_explanation(
+    names: Sequence[str] = ("ant", "bee"), size: tuple[int, int] = (320, 200)
+) -> tuple[Explanation, Faithfulness]:
+    """Red and green, by other names."""
+    image = Image.new("RGB", size, (160, 90, 20))
+    with Explainer(make_maps.colours(), runtime="litert") as explainer:
+        made = explainer.explain(image)
+        test = explainer.faithfulness(made, orders=2)
+    assert made.versus is not None
+    target, versus = (
+        replace(side, label=name)
+        for side, name in zip((made.target, made.versus), names, strict=True)
+    )
+    return replace(made, target=target, versus=versus), test
+
+
 def write_all(folder: Path) -> dict[str, Path]:
     """A page of each kind, in files."""
     from whatsit import report
@@ -305,6 +323,8 @@ def write_all(folder: Path) -> dict[str, Path]:
         "choice": report.choice_page(some_choice()),
         "training": report.training_page(some_training(some_evaluation(), curve=some_curve())),
         "finetuning": report.training_page(some_finetuning()),
+        "explanation": report.explanation_page(*some_explanation()),
+        "hostile explanation": report.explanation_page(*some_explanation(_NO_BREAKS[:2])),
         "hostile": report.evaluation_page(some_evaluation(60, names=_NO_BREAKS, model="m" * 300)),
     }
     for name, html in pages.items():

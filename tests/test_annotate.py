@@ -13,10 +13,19 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from whatsit import ExtraMissing, Prediction, UsageError, WhatsitError, annotate, zoo
-from whatsit.annotate import Annotator, check, drawing
+from whatsit import (
+    ExtraMissing,
+    Prediction,
+    UsageError,
+    WhatsitError,
+    annotate,
+    lettering,
+    zoo,
+)
+from whatsit.annotate import Annotator, check
 from whatsit.annotate.drawing import drawn
 from whatsit.frames import SourceInfo
+from whatsit.wording import shown
 
 Rgb = NDArray[np.uint8]
 ROWS = [Prediction(281, "tabby", 0.62), Prediction(285, "Egyptian cat", 0.31)]
@@ -280,8 +289,8 @@ def test_numbers_are_not_drawn_over_by_labels() -> None:
     ["Käsespätzle", "ñandú", "кошка", "猫", "ねこ", "حمار وحشي", "🐱", "a\nb", "\x1b[31m", ""],
 )
 def test_any_label_is_drawn(label: str) -> None:
-    text, font = drawing._writable(drawing.shown(label), 281, 20)
-    assert drawing._has(font, text)  # and no box in place of a letter
+    text, font = lettering.writable(shown(label), "class 281", 20)
+    assert lettering.has(font, text)  # and no box in place of a letter
     assert text in (
         label,
         label.encode("unicode_escape").decode(),
@@ -293,10 +302,10 @@ def test_any_label_is_drawn(label: str) -> None:
 
 
 def test_without_other_fonts_accents_go_and_a_number_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawing, "_FONTS", ("no-such-font.ttf",))
-    assert drawing._writable("Käsespätzle", 1, 20)[0] == "Kasespatzle"
-    assert drawing._writable("猫", 7, 20)[0] == "class 7"
-    assert drawing._writable("tabby", 7, 20)[0] == "tabby"
+    monkeypatch.setattr(lettering, "_FONTS", ("no-such-font.ttf",))
+    assert lettering.writable("Käsespätzle", "class 1", 20)[0] == "Kasespatzle"
+    assert lettering.writable("猫", "class 7", 20)[0] == "class 7"
+    assert lettering.writable("tabby", "class 7", 20)[0] == "tabby"
 
 
 def test_a_bar_for_each_score() -> None:

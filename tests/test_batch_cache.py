@@ -19,6 +19,7 @@ from whatsit.batch import cache
 from whatsit.batch.answering import Answering
 from whatsit.batch.cache import Answer, AnswerCache
 from whatsit.errors import ImageUnreadable
+from whatsit.results import Ancestor
 
 MODEL = "mobilenet-v2-int8"
 ONE = Answer("sure", ((281, 0.1 + 0.2), (3, float(np.float32(0.1)))))
@@ -190,7 +191,9 @@ def test_several_may_make_it_at_once(own_cache: Path) -> None:
 
 def test_answers_come_back_exactly() -> None:
     vector = np.arange(-3, 3, 0.37).astype(np.float16)
-    for answer in (ONE, Answer("unknown", ()), Answer("sure", ((1, 5e-324),), vector)):
+    dog = Ancestor("n1", "dog", 0.5)
+    full = Answer("sure", ((1, 5e-324),), ("a",), None, dog, vector)
+    for answer in (ONE, Answer("unknown", ()), full):
         back = Answer.from_bytes(answer.to_bytes())
         assert back is not None
         assert (back.verdict, back.ranked) == (answer.verdict, answer.ranked)
@@ -284,7 +287,7 @@ def test_it_is_kept_while_the_run_goes_on(own_cache: Path, monkeypatch: pytest.M
 def test_it_does_not_grow_for_ever(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_MOST_BYTES", 200_000)
     kept = AnswerCache(b"k")
-    big = Answer("sure", ONE.ranked, np.ones(500, np.float16))
+    big = Answer("sure", ONE.ranked, embedding=np.ones(500, np.float16))
     for i in range(1000):
         kept.answer(b"%d" % i, lambda: big)
         if i % 50 == 0:

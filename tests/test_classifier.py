@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import itertools
 import threading
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import make_heads
 import make_models
 import numpy as np
 import pytest
@@ -17,6 +19,11 @@ from PIL import Image
 
 import whatsit
 from whatsit import Bundle, Classifier, Result, zoo
+from whatsit._flatbuffer import pack_model, read_model
+from whatsit.bundle import OutputSpec
+from whatsit.graph import find_head
+from whatsit.graph.read import Quantisation
+from whatsit.scoring import TappedModel, tapped_program
 from whatsit.sources import Source
 
 CAT = zoo.GOLDEN / "cat.png"
@@ -431,9 +438,9 @@ def test_one_wrong_item_does_not_cost_the_others(fake: Classifier) -> None:
 
 @pytest.mark.parametrize("name", zoo.catalogue())
 def test_with_embeddings_the_answers_are_the_same_to_the_last_bit(name: str) -> None:
-    with whatsit.load(name, threads=1) as whole, whatsit.load(name, embeddings=True) as halves:
+    with whatsit.load(name, threads=1) as whole, whatsit.load(name, embeddings=True) as tapped:
         plain = [whole.classify(photo, top=1000) for photo in PHOTOS]
-        both = [halves.classify(photo, top=1000) for photo in PHOTOS]
+        both = [tapped.classify(photo, top=1000) for photo in PHOTOS]
     assert [r.predictions for r in both] == [r.predictions for r in plain]
     assert all(result.embedding is None for result in plain)
     vectors = np.array([result.embedding for result in both])
@@ -449,6 +456,62 @@ def test_a_foreign_model_gives_embeddings_in_its_own_process(tmp_path: Path) -> 
     assert result.embedding is not None
     assert result.embedding.shape == (1280,)
     assert "embedding" not in result.to_json()
+
+
+@pytest.mark.parametrize("kind", [*zoo.catalogue(), *make_heads.FOREIGN, *make_heads.KINDS])
+def test_a_tap_gives_what_the_two_graphs_give(kind: str) -> None:
+    """Embeddings of all types, in this process and in one of its own."""
+    steps = {"int8": Quantisation.single(1 / 255, -128), "uint8": Quantisation.single(1 / 255, 0)}
+    bundle = (
+        make_heads.small(kind, embedding=steps.get(kind))
+        if kind in make_heads.KINDS
+        else make_heads.read(kind)
+    )
+    batches = make_heads.golden_batches(bundle)[:3]
+    for runtime in ("litert", "isolated"):
+        model = TappedModel(tapped_program(bundle, find_head(bundle).embedding), runtime, 1)
+        found = [model.score(batch) for batch in batches]
+        model.close()
+        scores, vectors = (np.array(column) for column in zip(*found, strict=True))
+        np.testing.assert_array_equal(scores, make_heads.answers(bundle, batches))
+        np.testing.assert_array_equal(vectors, make_heads.embed(bundle, batches))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "reason"),
+    [
+        (-1, "tensor -1 of the model cannot be read: the graph has no such tensor"),
+        (99, "tensor 99 of the model cannot be read: the graph has no such tensor"),
+        (0, "tensor 0 cannot be its embedding: it is of shape [1, 2, 2, 3], not one vector"),
+        (1, "tensor 1 cannot be its embedding: it is of shape [2], not one vector"),
+        (3, "tensor 3 of the model cannot be read: it is the graph's output already"),
+        (5, "tensor 5 of the model cannot be read: it is not computed from the picture"),
+        (6, "tensor 6 of the model cannot be read: it is not computed from the picture"),
+        (7, "tensor 7 of the model cannot be read: it is not computed from the picture"),
+    ],
+)
+def test_a_tensor_that_cannot_be_an_embedding_is_refused(tensor: int, reason: str) -> None:
+    bundle = Bundle.from_bytes(make_models.bundle(make_models.forked(), 12), "tiny")
+    assert tapped_program(bundle, 2).tap == OutputSpec("float32", 12)
+    with pytest.raises(whatsit.ModelDamaged) as caught:
+        tapped_program(bundle, tensor)
+    assert caught.value.message == f"model 'tiny': {reason}"
+
+
+@pytest.mark.parametrize("scales", [[], [0.0], [np.inf], [0.5, 0.25]], ids=str)
+def test_an_embedding_without_a_single_scale_is_refused(scales: list[float]) -> None:
+    bundle = make_heads.small("int8", embedding=Quantisation.single(1 / 255, -128))
+    tensor = find_head(bundle).embedding
+    model = read_model(bundle.data)
+    model.subgraphs[0].tensors[tensor].quantization.scale = scales
+    with pytest.raises(whatsit.ModelDamaged, match="embedding: it has no single scale"):
+        tapped_program(dataclasses.replace(bundle, data=pack_model(model)), tensor)
+
+
+def test_an_embedding_of_a_constant_is_none() -> None:
+    data = make_models.bundle(make_heads.constant_embedding(), 2)
+    with pytest.raises(whatsit.ModelUnsupported, match="it is not computed from the picture"):
+        tapped_program(Bundle.from_bytes(data, "tiny"))
 
 
 def test_a_model_without_an_embedding_is_refused(fake: Classifier) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -12,8 +13,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import CATS, ESPRESSO, Run
+from PIL import Image
 
 from whatsit import zoo
 from whatsit.cli import COMMANDS
@@ -37,7 +40,9 @@ def test_json_is_the_contract(whatsit: Program, cat: Path) -> None:
     run = whatsit("--json", "--top", "2", cat)
     [row] = rows(run.out)
     assert (run.status, run.err) == (0, "")
-    assert list(row) == ["path", "model", "verdict", "predictions", "timings_ms"]
+    assert list(row) == [
+        *("path", "model", "verdict", "set", "broader", "probably", "predictions", "timings_ms")
+    ]
     assert (row["path"], row["model"]) == (str(cat), zoo.DEFAULT)
     assert row["verdict"] in ("sure", "ambiguous")
     assert [list(p) for p in row["predictions"]] == [["index", "label", "score"]] * 2
@@ -45,6 +50,78 @@ def test_json_is_the_contract(whatsit: Program, cat: Path) -> None:
     assert row["predictions"][0]["index"] in CATS
     assert 1 >= row["predictions"][0]["score"] >= row["predictions"][1]["score"] >= 0
     assert run.out == json.dumps(row) + "\n"  # the spaces of the contract, and nothing else
+
+
+def test_raw_changes_the_scores_and_nothing_else(whatsit: Program, cat: Path) -> None:
+    [calibrated], [raw] = (rows(whatsit("--json", *more, cat).out) for more in ([], ["--raw"]))
+    assert raw["predictions"] != calibrated["predictions"]
+    assert [p["index"] for p in raw["predictions"]] == [
+        p["index"] for p in calibrated["predictions"]
+    ]
+    for key in ("verdict", "set", "broader", "probably"):
+        assert raw[key] == calibrated[key]
+
+
+def test_the_set_grows_with_the_coverage(whatsit: Program, cat: Path) -> None:
+    sets = [
+        rows(whatsit("--json", "--coverage", coverage, cat).out)[0]["set"]
+        for coverage in (0.5, 0.8, 0.9, 0.95, 0.99)
+    ]
+    assert sets[0] == []  # the surer half of the pictures is enough, and this is not among them
+    assert all(larger[: len(smaller)] == smaller for smaller, larger in itertools.pairwise(sets))
+    assert len(sets[0]) < len(sets[2]) < len(sets[4])
+
+
+def test_classes_in_doubt_have_a_name_in_common(whatsit: Program, cat: Path) -> None:
+    [row] = rows(whatsit("--json", cat).out)
+    assert row["verdict"] == "ambiguous"
+    assert {row["broader"]["label"], row["broader"]["id"]} == {"domestic cat", "n02121808"}
+    assert row["broader"]["score"] > 0.9
+    assert row["broader"]["score"] >= max(p["score"] for p in row["predictions"])
+    assert whatsit(cat).out.splitlines()[0] == f"{cat}  ambiguous: domestic cat"
+
+
+def test_where_no_likely_class_may_be_answered_it_is_unknown(whatsit: Program, cat: Path) -> None:
+    [row] = rows(whatsit("--json", "--allow", "n02084071", cat).out)  # a dog
+    assert (row["verdict"], row["set"], row["broader"]) == ("unknown", [], None)
+    [row] = rows(whatsit("--json", "--allow", "n02121808", cat).out)  # a domestic cat
+    assert row["verdict"] in ("sure", "ambiguous")
+
+
+def test_what_shows_no_class_is_unknown(whatsit: Program, tmp_path: Path) -> None:
+    noise = tmp_path / "noise.png"
+    values = np.random.default_rng(0).integers(0, 256, (224, 224, 3), np.uint8)
+    Image.fromarray(values).save(noise)
+    [row] = rows(whatsit("--json", noise).out)
+    assert row["verdict"] == "unknown"
+    # All are accepted where one in a million known pictures may be refused: there are only 650.
+    [row] = rows(whatsit("--json", "--acceptance", "0.999999", noise).out)
+    assert row["verdict"] == "ambiguous"
+
+
+@pytest.mark.parametrize("option", ["--coverage", "--acceptance"])
+@pytest.mark.parametrize("value", ["0", "1", "90", "-0.1", "nan"])
+def test_shares_that_are_none(whatsit: Program, cat: Path, option: str, value: str) -> None:
+    run = whatsit(option, value, cat)
+    assert (run.status, run.out) == (2, "")
+    assert run.err.splitlines() == [
+        f"error     {'an' if option == '--acceptance' else 'a'} {option[2:]} of {float(value)!r}",
+        "expected  a share between 0 and 1, such as 0.9",
+    ]
+
+
+def test_a_model_that_was_never_calibrated_says_so(
+    whatsit: Program, cat: Path, tmp_path: Path
+) -> None:
+    bundle = zoo.open_builtin(zoo.DEFAULT)
+    plain = bundle.with_facts({"trust": None})
+    plain.write(tmp_path / "plain.tflite")
+    run = whatsit("-m", tmp_path / "plain.tflite", cat)
+    assert run.out.splitlines()[0] == f"{cat}  ambiguous (uncalibrated)"
+    [row] = rows(whatsit("--json", "-m", tmp_path / "plain.tflite", cat).out)
+    assert (row["set"], row["broader"]) == (None, None)
+    [raw] = rows(whatsit("--json", "--raw", cat).out)
+    assert row["predictions"] == raw["predictions"]
 
 
 def test_json_does_not_depend_on_the_number_of_workers(

@@ -15,12 +15,16 @@ import pytest
 from conftest import Run
 from make_evaluations import answer, evaluation
 
-from whatsit import ImageNotFound, Prediction, Result, Verdict, zoo
+from whatsit import Ancestor, ImageNotFound, Prediction, Result, Verdict, zoo
 from whatsit.cli import output
 
 COMMAND = [sys.executable, "-m", "whatsit"]
 ANSWER = Result(
-    "cat.jpg", "m", Verdict.SURE, (Prediction(281, "tabby", 0.75), Prediction(285, "lynx", 0.05))
+    "cat.jpg",
+    "m",
+    Verdict.SURE,
+    (Prediction(281, "tabby", 0.75), Prediction(285, "lynx", 0.05)),
+    label_set=("tabby",),
 )
 
 
@@ -82,7 +86,34 @@ def test_a_terminal_without_block_characters() -> None:
 
 def test_an_answer_without_predictions() -> None:
     text = plain(shown(Result("cat.jpg", "m", Verdict.AMBIGUOUS)))
-    assert text == "cat.jpg  ambiguous\n  no class scores high enough\n"
+    assert text == "cat.jpg  ambiguous (uncalibrated)\n  no class scores high enough\n"
+
+
+DOG, TERRIER = Ancestor("n1", "dog", 0.97), Ancestor("n2", "terrier", 0.6)
+
+
+@pytest.mark.parametrize(
+    ("broader", "probably", "words"),
+    [
+        (DOG, TERRIER, "ambiguous: dog, probably terrier"),
+        (DOG, None, "ambiguous: dog"),
+        (None, TERRIER, "ambiguous: probably terrier"),
+        (None, None, "ambiguous"),
+    ],
+)
+@pytest.mark.parametrize("print_one", [output._print_plain, output._print_terminal])
+def test_what_can_be_said_instead_of_one_class(
+    broader: Ancestor | None,
+    probably: Ancestor | None,
+    words: str,
+    print_one: output.Writer,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = Result(
+        "a.jpg", "m", Verdict.AMBIGUOUS, label_set=("x", "y"), broader=broader, probably=probably
+    )
+    print_one(result)
+    assert plain(capsys.readouterr().out).splitlines()[0] == f"a.jpg  {words}"
 
 
 @pytest.mark.parametrize(

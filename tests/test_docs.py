@@ -1,16 +1,18 @@
 """The docs say what the code does: commands, errors, links and snippets."""
 
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
 from conftest import Run
 
-from whatsit import __version__, errors, zoo
+from whatsit import _HOMES, __version__, errors, zoo
 from whatsit.cli import COMMANDS, cli
 
 ROOT = Path(__file__).parents[1]
@@ -105,13 +107,100 @@ def test_the_changelog_has_this_version_or_unreleased() -> None:
     assert f"## [{__version__}]" in changelog or "## [Unreleased]" in changelog
 
 
-def test_the_readme_shows_what_is_printed(
-    monkeypatch: pytest.MonkeyPatch, whatsit: Callable[..., Run]
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_stands_in_the_reference(name: str) -> None:
+    """Its options too, since the page holds its help; hidden ones have none."""
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    section = page.split(f"\n## whatsit {name}\n")[1].split("\n## ")[0]
+    command = cli.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            assert all(option in section for option in parameter.opts), parameter.opts
+
+
+@pytest.mark.parametrize("name", _HOMES)
+def test_every_public_name_stands_in_the_reference(name: str) -> None:
+    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    assert f"\n### {name}\n" in page or f"\n| `{name}` |" in page
+
+
+@pytest.mark.parametrize(
+    ("picture", "answer"),
+    [("coffee.png", "sure"), ("cat.png", "ambiguous: domestic cat"), ("flower.jpg", "unknown")],
+)
+def test_the_introduction_tells_true(
+    picture: str, answer: str, whatsit: Callable[..., Run]
 ) -> None:
+    """Its words, and those below the picture of the terminal, say these verdicts too."""
+    first = whatsit(zoo.GOLDEN / picture, "--top", 1).out.splitlines()[0]
+    assert first.endswith(f"{picture}  {answer}")
+
+
+def test_every_key_of_the_json_is_documented(whatsit: Callable[..., Run]) -> None:
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    printed = whatsit("--json", zoo.GOLDEN / "cat.png").out
+    printed += whatsit("--json", zoo.GOLDEN / "no-such.png").out
+    keys = set()
+    for line in printed.splitlines():
+        keys |= keys_of(json.loads(line))
+    inside = {"decode", "preprocess", "inference"}  # of timings_ms, in its row
+    assert [key for key in sorted(keys - inside) if f"\n| `{key}` |" not in page] == []
+    assert [key for key in inside if f"`{key}`" not in page] == []
+
+
+def commands_with_json() -> list[str]:
+    """Such as `models show`."""
+    found = []
+    todo: list[tuple[str, click.Command]] = [("", cli)]
+    context = click.Context(cli)
+    while todo:
+        path, command = todo.pop()
+        if any("--json" in parameter.opts for parameter in command.params):
+            found.append(path)
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                inner = command.get_command(context, name)
+                assert inner is not None
+                todo.append((f"{path} {name}".strip(), inner))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("command", commands_with_json())
+def test_every_command_with_json_says_what_it_prints(command: str) -> None:
+    page = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
+    assert f"`whatsit {command} --json`" in page
+
+
+def keys_of(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for inner in value.values() for key in keys_of(inner)}
+    if isinstance(value, list):
+        return {key for inner in value for key in keys_of(inner)}
+    return set()
+
+
+def test_the_numbers_of_the_readme_stand_on_the_pages_it_names() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("$ whatsit coffee.png\n")[1].split("```")[0]
-    monkeypatch.chdir(zoo.GOLDEN)
-    assert whatsit("coffee.png").out == shown
+    claims = readme.split("## What sets it apart\n")[1].split("\n## ")[0].split("\n- ")[1:]
+    assert len(claims) >= 5
+    for claim in claims:
+        pages = re.findall(r"\]\((docs/[\w./-]+\.md)\)", claim)
+        assert pages, claim
+        text = " ".join((ROOT / page).read_text(encoding="utf-8") for page in pages)
+        plain = re.sub(r"\s+", " ", text)
+        for number in re.findall(r"\d+(?: \d{3}|\.\d+)*(?: (?:%|ms|MB|seconds))?", claim):
+            assert number in plain, f"{number} is not in {', '.join(pages)}"
+
+
+@pytest.mark.parametrize(
+    "drawing", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda path: path.name
+)
+def test_a_drawing_asks_for_nothing(drawing: Path) -> None:
+    text = drawing.read_text(encoding="utf-8")
+    assert set(re.findall(r"https?://[^\s\"')]+", text)) == {"http://www.w3.org/2000/svg"}
+    assert not re.search(r"@import|@font-face|url\(|<script|<image|href", text)
+    assert "<title>" in text
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

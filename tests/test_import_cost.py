@@ -68,6 +68,18 @@ def test_a_foreign_model_does_not_bring_litert_into_this_process(tmp_path: Path)
     assert "ai_edge_litert" not in imported_by(f"import whatsit; whatsit.load({str(file)!r})")
 
 
+def test_a_known_embedding_is_tapped_without_litert() -> None:
+    from whatsit import zoo
+    from whatsit.graph import find_head
+
+    tensor = find_head(zoo.open_builtin(zoo.DEFAULT)).embedding
+    found = imported_by(
+        "from whatsit import scoring, zoo\n"
+        f"scoring.tapped_program(zoo.open_builtin(zoo.DEFAULT), {tensor})"
+    )
+    assert found & {"ai_edge_litert", "flatbuffers", "PIL"} == set()
+
+
 def test_the_base_install_needs_six_packages() -> None:
     """Read with a pattern, since Python 3.10 has no tomllib."""
     text = PYPROJECT.read_text(encoding="utf-8")

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Bundle, zoo
-from whatsit.runtimes import isolated, open_runtime
+from whatsit import Bundle, _metadata, zoo
+from whatsit.bundle import OutputSpec
+from whatsit.runtimes import Graph, isolated, open_runtime
 from whatsit.runtimes.isolated import IsolatedRuntime
 
 x86_only = pytest.mark.skipif(
@@ -101,6 +102,54 @@ def test_a_child_that_was_ended_from_outside_is_our_error() -> None:
 def test_half_a_frame_and_one_too_long_are_the_end(frame: bytes) -> None:
     with pytest.raises(EOFError):
         isolated._receive(io.BytesIO(frame), 4)
+
+
+@pytest.mark.parametrize("parts", [[], [b""], [b"a"], [b"", b"abc"], [b"ab", b"", b"c"]], ids=str)
+def test_outputs_are_packed_and_unpacked(parts: list[bytes]) -> None:
+    content = isolated._packed(parts)
+    assert isolated._unpacked(content) == parts
+    if content:
+        with pytest.raises(EOFError):
+            isolated._unpacked(content[:-1])
+
+
+def test_an_output_longer_than_the_answer_is_half_an_answer() -> None:
+    with pytest.raises(EOFError):
+        isolated._unpacked(struct.pack("<Q", (1 << 64) - 1) + b"abc")
+
+
+@x86_only
+def test_a_tapped_model_that_crashes_its_process_is_our_error() -> None:
+    data = _metadata.tapped(make_models.hostile(), 6)
+    spec = OutputSpec("float32", 3)
+    runtime = IsolatedRuntime(Graph("tiny", data, spec, spec))
+    scores, values = runtime.both(pixel(2))
+    assert scores.tolist() == values.tolist() == [[0.0, 0.0, 0.0]]
+    with pytest.raises(whatsit.ModelDamaged, match="it crashed the process that ran it"):
+        runtime.both(pixel(1))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"\1", "its process gives half an answer"),
+        (isolated._packed([b"\0" * 12]), "it finds 1 outputs instead of 2"),
+        (isolated._packed([b"\0" * 12, b"\0" * 11]), "buffer size must be a multiple"),
+        (isolated._packed([b"\0" * 8, b"\0" * 16]), "it gives 2 scores for 3 classes"),
+        (isolated._packed([b"\0" * 12, b"\0" * 16]), "it gives 4 values instead of 3"),
+    ],
+    ids=["half", "one", "half a number", "too few scores", "too many values"],
+)
+def test_answers_of_other_sizes_are_refused(
+    answer: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = OutputSpec("float32", 3)
+    data = _metadata.tapped(make_models.hostile(), 6)
+    runtime = IsolatedRuntime(Graph("tiny", data, spec, spec))
+    monkeypatch.setattr(runtime, "_ask", lambda _: answer)
+    with pytest.raises(whatsit.ModelDamaged, match=reason):
+        runtime.both(pixel(2))
+    runtime.close()
 
 
 def test_close_ends_the_child_and_may_be_called_again() -> None:

@@ -111,7 +111,7 @@ def test_stretch_region_and_rotation_feed_the_same_pixels(
 
 @pytest.mark.parametrize("name", zoo.catalogue())
 def test_built_in_models_load_and_give_our_best_class(name: str) -> None:
-    with whatsit.load(name, preprocess="stretch") as ours, judge(ours.bundle.data) as theirs:
+    with whatsit.load(name, preprocess="stretch", raw=True) as ours, judge(ours.bundle.data) as theirs:
         for photo in PHOTOS:
             with Image.open(photo) as image:
                 pixels = np.asarray(image.convert("RGB"))
@@ -138,7 +138,7 @@ def test_float_input_is_normalised_there_as_here(mean: float, std: float) -> Non
     data = make_models.bundle(make_models.floats(8, 8), 192, mean=mean, std=std)
     picture = np.random.default_rng(0).integers(128, 256, (8, 8, 3), np.uint8)
     bundle = whatsit.Bundle.from_bytes(data, "floats")
-    with judge(data) as theirs, whatsit.Classifier(bundle) as ours:
+    with judge(data) as theirs, whatsit.Classifier(bundle, raw=True) as ours:
         expected = {row.index: row.score for row in categories(theirs, picture)}
         answer = ours.classify(picture, top=192)
     assert {p.index: p.score for p in answer.predictions} == pytest.approx(expected, abs=1e-5)

@@ -18,8 +18,10 @@ import pytest
 from make_models import Op, Spec, schema
 
 import whatsit
-from whatsit import Bundle, Classifier, engines, selftest, zoo
-from whatsit.runtimes import open_runtime, openvino
+from whatsit import Bundle, Classifier, _metadata, engines, scoring, selftest, zoo
+from whatsit.bundle import OutputSpec
+from whatsit.graph import embedding_graph
+from whatsit.runtimes import Graph, open_runtime, openvino
 
 needs_openvino = pytest.mark.skipif(
     # Not importorskip: its plain import would send an event to OpenVINO's makers.
@@ -77,9 +79,21 @@ def test_scores_are_those_of_litert(name: str, tolerance: float) -> None:
     assert float(theirs.sum()) == pytest.approx(1, abs=0.01)
 
 
+@needs_openvino
+@pytest.mark.parametrize("name", ["efficientnet-lite0-float16", "efficientnet-lite0-int8"])
+def test_a_tap_changes_no_score_and_is_what_the_cut_graph_gives(name: str) -> None:
+    bundle = zoo.open_builtin(name)
+    program = scoring.tapped_program(bundle)
+    cut = Graph(name, embedding_graph(bundle), OutputSpec("float32", 1280))
+    batch = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), np.uint8)
+    scores, vector = open_runtime(program, "openvino", threads=2).both(batch)
+    np.testing.assert_allclose(scores, open_runtime(bundle, "openvino").run(batch), atol=1e-6)
+    np.testing.assert_allclose(vector, open_runtime(cut, "openvino").raw(batch), atol=1e-5)
+
+
 def furthest(bundle: Bundle) -> float:
     """How far the scores of the golden pictures are from the right ones at most."""
-    with Classifier(bundle, runtime="openvino", threads=1) as model:
+    with Classifier(bundle, runtime="openvino", threads=1, raw=True) as model:
         return max(check.difference for check in selftest.replay(model))
 
 
@@ -194,6 +208,16 @@ def test_a_damaged_file_is_called_by_its_name_not_that_of_our_copy() -> None:
     with pytest.raises(whatsit.ModelDamaged, match="OpenVINO cannot run model 'mine'") as caught:
         open_runtime(damaged, "openvino")
     assert tempfile.gettempdir() not in caught.value.message
+
+
+@needs_openvino
+def test_a_tap_of_another_type_is_refused() -> None:
+    spec = OutputSpec("float32", 12)
+    data = _metadata.tapped(make_models.forked(), 2)
+    with pytest.raises(whatsit.ModelUnsupported) as caught:
+        open_runtime(Graph("tiny", data, spec, OutputSpec("int8", 12)), "openvino")
+    assert caught.value.message == "OpenVINO gives float32 values on the way for model 'tiny'"
+    assert caught.value.expected == "int8, as the file says"
 
 
 @needs_openvino

@@ -26,6 +26,7 @@ from make_reports import (
     some_curve,
     some_diagnosis,
     some_evaluation,
+    some_explanation,
     some_finetuning,
     some_training,
 )
@@ -47,6 +48,7 @@ SOME: dict[str, Callable[[], str]] = {
 }
 # Results with little or nothing in them.
 FEW: dict[str, Callable[[], str]] = {
+    "an explanation": lambda: report.explanation_page(*some_explanation()),
     "nothing found": lambda: report.diagnosis_page(replace(some_diagnosis(), findings=())),
     "much found": lambda: report.diagnosis_page(some_diagnosis(300)),
     "no answer": lambda: report.evaluation_page(some_evaluation(0)),

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from whatsit import ImageNotFound, Prediction, Result, Verdict
+from whatsit import Ancestor, ImageNotFound, Prediction, Result, Verdict
 from whatsit.results import SURE_MARGIN, top_k, verdict
 
 
@@ -62,9 +62,19 @@ def test_json_of_an_answer_has_the_keys_of_the_contract_in_order() -> None:
     )
     assert json.dumps(result.to_json()) == (
         '{"path": "cat.jpg", "model": "some-model", "verdict": "sure", '
+        '"set": null, "broader": null, "probably": null, '
         '"predictions": [{"index": 281, "label": "tabby", "score": 0.834568}], '
         '"timings_ms": {"decode": 3.14, "preprocess": 0.6, "inference": 2.0}}'
     )
+
+
+def test_json_of_an_ambiguous_answer() -> None:
+    cat = Ancestor("n02121808", "domestic cat", 0.98765432)
+    result = Result("cat.jpg", "m", Verdict.AMBIGUOUS, label_set=("tabby", "lynx"), broader=cat)
+    found = result.to_json()
+    assert found["set"] == ["tabby", "lynx"]
+    assert found["broader"] == {"id": "n02121808", "label": "domestic cat", "score": 0.987654}
+    assert found["probably"] is None
 
 
 def test_json_of_a_failure() -> None:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Bundle, engines, inputs, zoo
+from whatsit import Bundle, _metadata, engines, inputs, zoo
 from whatsit.bundle import InputSpec, OutputSpec
 from whatsit.runtimes import FOR_TESTS, RUNTIMES, Graph, open_runtime
-from whatsit.runtimes.base import probabilities
+from whatsit.runtimes.base import probabilities, real_numbers
 
 FLOAT3 = OutputSpec("float32", 3)
+TWELVE = OutputSpec("float32", 12)
 UINT8_3 = OutputSpec("uint8", 3, scale=1 / 256, zero_point=0)
 
 
@@ -81,6 +82,76 @@ def test_raw_output_of_another_size_is_refused(name: str) -> None:
     with pytest.raises(whatsit.ModelDamaged, match="it gives 192 values instead of 5"):
         runtime.raw(np.zeros((1, 8, 8, 3), np.uint8))
     runtime.close()
+
+
+def tapped(index: int, spec: OutputSpec = TWELVE) -> Graph:
+    return Graph("forked", _metadata.tapped(make_models.forked(), index), TWELVE, spec)
+
+
+@pytest.mark.parametrize(("index", "sign"), [(2, 0), (4, -1)], ids=["on the way", "aside"])
+@pytest.mark.parametrize("name", ["litert", "isolated", "openvino"])
+def test_a_tap_is_given_beside_the_scores(name: str, index: int, sign: int) -> None:
+    """Both outputs have the same size here, so that only their order tells them apart."""
+    if name not in engines.installed():
+        pytest.skip(f"{name} cannot run here")
+    runtime = open_runtime(tapped(index), name)
+    batch = np.linspace(-2, 2, 12, dtype=np.float32).reshape(1, 2, 2, 3)
+    scores, values = runtime.both(batch)
+    kept = scores.copy(), values.copy()
+    runtime.both(np.zeros_like(batch))
+    np.testing.assert_array_equal(runtime.run(batch), scores)
+    np.testing.assert_array_equal(runtime.raw(batch), scores)
+    runtime.close()
+    np.testing.assert_allclose(scores[0], 1 / (1 + np.exp(-batch.ravel())), rtol=1e-5)
+    np.testing.assert_allclose(values, sign * scores if sign else batch.reshape(1, 12))
+    assert scores.dtype == values.dtype == np.float32
+    np.testing.assert_array_equal(scores, kept[0])
+    np.testing.assert_array_equal(values, kept[1])
+
+
+def test_the_fake_has_a_tap_too() -> None:
+    scores, values = open_runtime(tapped(2), "fake").both(np.full((1, 2, 2, 3), 0.5, np.float32))
+    assert scores.shape == (1, 12)
+    assert values.tolist() == [[0.5] * 12]
+
+
+@pytest.mark.parametrize("name", ["litert", "isolated", "openvino"])
+def test_a_tap_of_another_size_is_refused(name: str) -> None:
+    if name not in engines.installed():
+        pytest.skip(f"{name} cannot run here")
+    runtime = open_runtime(tapped(2, OutputSpec("float32", 5)), name)
+    with pytest.raises(whatsit.ModelDamaged, match="it gives 12 values instead of 5"):
+        runtime.both(np.zeros((1, 2, 2, 3), np.float32))
+    runtime.close()
+
+
+@pytest.mark.parametrize("name", ["litert", "isolated", "openvino"])
+def test_a_tap_that_the_graph_does_not_have_is_refused(name: str) -> None:
+    if name not in engines.installed():
+        pytest.skip(f"{name} cannot run here")
+    with pytest.raises(whatsit.ModelDamaged, match="it finds 1 "):
+        open_runtime(Graph("forked", make_models.forked(), TWELVE, TWELVE), name).both(
+            np.zeros((1, 2, 2, 3), np.float32)
+        )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_steps_become_the_real_numbers_of_litert(dtype: str) -> None:
+    """All 256 values, by its own operator."""
+    low = -128 if dtype == "int8" else 0
+    scale, zero_point = 0.0181884765625 * 1.1, low + 3
+    steps = make_models.Spec("steps", (1, 256), dtype, quantization=(scale, zero_point))
+    graph = make_models.build(
+        [steps, make_models.Spec("real", (1, 256), "float32")],
+        [make_models.Op(make_models.schema.BuiltinOperator.DEQUANTIZE, (0,), (1,))],
+        [0],
+        [1],
+    )
+    values = np.arange(low, low + 256).astype(dtype).reshape(1, 256)
+    theirs = open_runtime(Graph("real", graph, OutputSpec("float32", 256))).raw(values)
+    exact = float(np.float32(scale))  # as the file has it
+    ours = real_numbers("real", OutputSpec(dtype, 256, exact, zero_point), values)
+    assert ours.tobytes() == theirs.tobytes()
 
 
 def test_no_threads_are_refused(tiny: Bundle) -> None:

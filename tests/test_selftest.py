@@ -23,7 +23,7 @@ from whatsit.zoo import golden_answers
 
 @pytest.mark.parametrize("name", zoo.catalogue())
 def test_every_built_in_model_gives_the_recorded_answers(name: str) -> None:
-    with whatsit.load(name) as model:
+    with whatsit.load(name, raw=True) as model:
         checks = list(selftest.replay(model))
     assert len(checks) >= 5
     assert [check.picture for check in checks if not check.passed] == []
@@ -47,7 +47,7 @@ def test_recorded_answers_name_what_is_in_the_pictures() -> None:
 
 
 def test_a_check_as_json_has_what_was_expected_and_what_came() -> None:
-    with whatsit.load() as model:
+    with whatsit.load(raw=True) as model:
         row = json.loads(json.dumps(next(selftest.replay(model)).to_json()))
     assert list(row) == ["model", "picture", "passed", "expected", "difference", "predictions"]
     assert row["passed"] is True
@@ -70,9 +70,9 @@ def test_a_model_without_recorded_answers_is_refused(runtime: str | None) -> Non
 
 def test_a_built_in_model_is_known_by_its_bytes_not_by_its_name() -> None:
     renamed = dataclasses.replace(zoo.open_builtin(zoo.DEFAULT), name="mine")
-    assert failures(Classifier(renamed)) == 0
+    assert failures(Classifier(renamed, raw=True)) == 0
     with (
-        Classifier(foreign(zoo.DEFAULT)) as model,
+        Classifier(foreign(zoo.DEFAULT), raw=True) as model,
         pytest.raises(UsageError, match="no recorded answers"),
     ):
         next(selftest.replay(model))
@@ -108,7 +108,7 @@ def test_what_agrees(scores: dict[int, float], difference: float, passed: bool) 
 
 
 def test_another_filter_fails() -> None:
-    with whatsit.load(preprocess="stretch(box)") as model:
+    with whatsit.load(preprocess="stretch(box)", raw=True) as model:
         assert failures(model) > 0
 
 
@@ -119,21 +119,21 @@ def test_red_and_blue_swapped_fail(monkeypatch: pytest.MonkeyPatch) -> None:
         return run(rule, image, *rest, **options)[..., ::-1].copy()
 
     monkeypatch.setattr(preprocess, "run", swapped)
-    with whatsit.load() as model:
+    with whatsit.load(raw=True) as model:
         assert failures(model) > 0
 
 
 def test_classes_shifted_by_one_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     run = LiteRTRuntime.run
     monkeypatch.setattr(LiteRTRuntime, "run", lambda *given: np.roll(run(*given), 1, axis=1))
-    with whatsit.load() as model:
+    with whatsit.load(raw=True) as model:
         assert failures(model) >= 5
 
 
 def test_scores_that_are_not_sharp_enough_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     run = LiteRTRuntime.run
     monkeypatch.setattr(LiteRTRuntime, "run", lambda *given: run(*given) * 0.9)
-    with whatsit.load() as model:
+    with whatsit.load(raw=True) as model:
         assert failures(model) > 0
 
 
@@ -142,14 +142,14 @@ def test_only_the_first_class_must_agree_exactly(monkeypatch: pytest.MonkeyPatch
     run = LiteRTRuntime.run
     monkeypatch.setattr(LiteRTRuntime, "run", lambda *given: run(*given) * 0.99)
     bundle: Bundle = zoo.open_builtin(zoo.DEFAULT)
-    with Classifier(bundle) as model:
+    with Classifier(bundle, raw=True) as model:
         assert failures(model) == 0
 
 
 def test_tied_classes_may_come_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"cat.png": [(285, 0.3653), (282, 0.3653)]}
     swapped = {"cat.png": [(282, 0.3653), (285, 0.3653)]}
-    with whatsit.load() as model:
+    with whatsit.load(raw=True) as model:
         for recorded in (answers, swapped):
             monkeypatch.setattr(engines, "right_answers", lambda _, recorded=recorded: recorded)
             assert failures(model) == 0

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .batch import batch as batch
     from .batch.report import BatchReport as BatchReport
     from .bundle import Bundle as Bundle
+    from .calibrating import Calibrated as Calibrated
+    from .calibrating import calibrate as calibrate
+    from .checkup.checking import checkup as checkup
+    from .checkup.values import Checkup as Checkup
     from .choice import Choice as Choice
     from .choice import Limits as Limits
     from .choose import choose as choose
@@ -51,10 +55,15 @@ if TYPE_CHECKING:
     from .events.index import Index as Index
     from .events.values import Event as Event
     from .events.values import Segment as Segment
+    from .explain import explain as explain
+    from .explain.explainer import Explainer as Explainer
+    from .explain.faithfulness import Faithfulness as Faithfulness
+    from .explain.values import Explanation as Explanation
     from .labels import Labels as Labels
     from .preprocess import Preprocess as Preprocess
     from .quantizing import quantize as quantize
     from .quantizing.values import Quantized as Quantized
+    from .results import Ancestor as Ancestor
     from .results import Prediction as Prediction
     from .results import Result as Result
     from .results import Verdict as Verdict
@@ -71,6 +80,10 @@ _HOMES = {
     "BatchReport": "batch.report",
     "BelowFloor": "errors",
     "Bundle": "bundle",
+    "Calibrated": "calibrating",
+    "calibrate": "calibrating",
+    "checkup": "checkup.checking",
+    "Checkup": "checkup.values",
     "Choice": "choice",
     "Limits": "choice",
     "choose": "choose",
@@ -104,10 +117,15 @@ _HOMES = {
     "Event": "events.values",
     "Index": "events.index",
     "Segment": "events.values",
+    "explain": "explain",
+    "Explainer": "explain.explainer",
+    "Explanation": "explain.values",
+    "Faithfulness": "explain.faithfulness",
     "Labels": "labels",
     "Preprocess": "preprocess",
     "quantize": "quantizing",
     "Quantized": "quantizing.values",
+    "Ancestor": "results",
     "Prediction": "results",
     "Result": "results",
     "Verdict": "results",

@@ -30,6 +30,20 @@ class Node:
     def root(cls, data: bytes) -> Node:
         return cls(data, struct.unpack_from("<I", data)[0])
 
+    def with_numbers(self, field: int, code: str, numbers: Sequence[int]) -> bytes:
+        """A copy of the whole buffer with other `numbers` in a list that this table has.
+
+        They stand behind everything else, on 4 bytes, so no other position changes.
+        """
+        position, data = self._field(field), self._data
+        if position == 0:
+            raise ValueError(f"no field {field}")
+        self._unpack("I", position)  # a slice would not miss what lies outside
+        padding = b"\0" * (-len(data) % 4)
+        offset = struct.pack("<I", len(data) + len(padding) - position)
+        content = struct.pack(f"<I{len(numbers)}{code}", len(numbers), *numbers)
+        return b"".join((data[:position], offset, data[position + 4 :], padding, content))
+
     def number(self, field: int, code: str, default: int = 0) -> int:
         position = self._field(field)
         return default if position == 0 else self._unpack(code, position)

@@ -11,9 +11,10 @@ a damaged file makes of it ends in ModelDamaged.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ TENSOR_TYPES = {
 _METADATA_NAME = "TFLITE_METADATA"
 _METADATA_IDENTIFIER = b"M001"
 _MAX_FILES_BYTES = 16 << 20  # a bomb is refused before it is unpacked
+_MAX_INDICES = 1 << 20  # that operators name: the largest graphs have some thousand tensors
 _MIN_PARSER_VERSION = "1.0.0"
 _GET_IT_AGAIN = "download or copy it again"
 
@@ -56,13 +58,17 @@ _TENSOR_AXIS_LABELS = 2
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """One input or output as the graph declares it. scale is None for an unquantised tensor."""
+    """A tensor as the graph declares it. scale is None for an unquantised tensor.
+
+    `several_scales` says that it has one for each slice, of which `scale` is the first.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     scale: float | None
     zero_point: int
+    several_scales: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,33 @@ def read_layout(data: bytes) -> Layout:
     """Edges and metadata of the model in `data`. Raises ModelDamaged."""
     if data[4:8] != MODEL_IDENTIFIER:
         raise ModelDamaged("the file is no TFLite model", expected="a .tflite file")
-    try:
+    with _reading():
         return _layout(data)
-    # What reading a damaged flatbuffer raises: positions outside the file, lengths beyond it,
-    # text that is no UTF-8, indices of tensors and buffers that are not there.
-    except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
-        raise _broken_tables() from error
+
+
+def tensor_info(data: bytes, index: int) -> TensorInfo:
+    """The tensor at `index` of the model in `data`. Raises ModelDamaged where there is none."""
+    with _reading():
+        tensors = _graph(data).nodes(0)
+        if 0 <= index < len(tensors):
+            return _tensor(tensors[index])
+    raise _no_tensor(index, "the graph has no such tensor")
+
+
+def tapped(data: bytes, index: int) -> bytes:
+    """The model in `data`, to be run only: its graph gives the tensor at `index` as well.
+
+    The tensor becomes the graph's last output. Raises ModelDamaged for one that is not computed
+    from the graph's input: of those an engine would give a constant, or memory never written.
+    """
+    with _reading():
+        graph = _graph(data)
+        outputs = graph.numbers(2, "i")
+        if index in outputs:
+            raise _no_tensor(index, "it is the graph's output already")
+        if index not in _computed(graph):
+            raise _no_tensor(index, "it is not computed from the picture")
+        return graph.with_numbers(2, "i", (*outputs, index))
 
 
 def read_files(data: bytes) -> dict[str, bytes]:
@@ -156,6 +183,25 @@ def write(data: bytes, metadata: Metadata, files: Mapping[str, bytes]) -> bytes:
         raise _broken_tables() from error
 
 
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Turns what reading a damaged flatbuffer raises into ModelDamaged."""
+    try:
+        yield
+    # Positions outside the file, lengths beyond it, text that is no UTF-8, indices of tensors and
+    # buffers that are not there.
+    except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
+        raise _broken_tables() from error
+
+
+def _no_tensor(index: int, reason: str) -> ModelDamaged:
+    return ModelDamaged(
+        f"tensor {index} of the model cannot be read: {reason}",
+        expected="a tensor on the way from the picture to the scores",
+        hint=_GET_IT_AGAIN,
+    )
+
+
 def _broken_tables() -> ModelDamaged:
     return ModelDamaged(
         "the model's tables cannot be read: the file is damaged or cut short", hint=_GET_IT_AGAIN
@@ -178,6 +224,26 @@ def _metadata_buffer(model: Any) -> Any:
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+
+def _graph(data: bytes) -> Node:
+    """The model's first subgraph, which is the one that is run."""
+    return Node.root(data).nodes(2)[0]
+
+
+def _computed(graph: Node) -> set[int]:
+    """The tensors that the operators make of the graph's inputs."""
+    inputs = frozenset(graph.numbers(1, "i"))
+    found = set(inputs)
+    indices = 0
+    for operator in graph.nodes(3):  # in the order in which they run
+        sources, targets = operator.numbers(1, "i"), operator.numbers(2, "i")
+        indices += len(sources) + len(targets)
+        if indices > _MAX_INDICES:  # operators may share one long list
+            raise ValueError(f"more than {_MAX_INDICES} inputs and outputs of operators")
+        if not found.isdisjoint(sources):
+            found.update(targets)
+    return found - inputs
 
 
 def _layout(data: bytes) -> Layout:
@@ -213,6 +279,7 @@ def _tensor(node: Node) -> TensorInfo:
         dtype=TENSOR_TYPES.get(code, f"type {code}"),
         scale=scales[0] if scales else None,
         zero_point=zero_points[0] if zero_points else 0,
+        several_scales=len(scales) > 1,
     )
 
 

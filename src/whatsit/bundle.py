@@ -204,10 +204,54 @@ class Bundle:
             data = _metadata.write(graph, metadata, files)
         return cls.from_bytes(data, name)
 
+    def with_facts(self, facts: Mapping[str, Any]) -> Bundle:
+        """The same model with these facts in its record, in place of those of the same names.
+
+        Raises ModelUnsupported for a model with other means for each colour.
+        """
+        mean, std = self.normalisation()
+        about = self.metadata
+        licence = _metadata.read_files(self.data).get(LICENSE_FILE, b"")
+        return Bundle.create(
+            self.data,
+            name=self.name,
+            labels=self.labels,
+            preprocess=self.preprocess,
+            mean=mean,
+            std=std,
+            facts={**self.record, **facts},
+            description=about.description,
+            author=about.author,
+            license=about.license,
+            license_text=licence.decode("utf-8", "replace"),
+        )
+
+    def normalisation(self) -> tuple[float, float]:
+        """The one mean and std; those of a uint8 input are a remark that nobody applies.
+
+        Raises ModelUnsupported where there are three.
+        """
+        mean, std = self.metadata.mean, self.metadata.std
+        alike = len(set(mean)) == len(set(std)) == 1
+        if self.input.dtype == "uint8" and not (alike and math.isfinite(mean[0]) and std[0] > 0):
+            return 0.0, 1.0
+        if not alike:
+            raise ModelUnsupported(
+                f"model {self.name!r}: it takes the means {list(mean)} and stds {list(std)}",
+                expected="one mean and one std",
+                hint="convert it again with them folded into its first layer",
+            )
+        return mean[0], std[0]
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes the file whole or not at all. Raises WhatsitError where that is not possible."""
         with storage.whole_file(path) as file:
             file.write(self.data)
+
+    @property
+    def tap(self) -> None:
+        """None: the graph of a file gives nothing but its scores."""
+        return None
 
     @cached_property
     def sha256(self) -> str:

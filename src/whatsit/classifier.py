@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +22,9 @@ from .preprocess import Preprocess, Region
 from .results import Prediction, Result, Verdict, top_k, verdict
 from .runtimes import AUTO, ISOLATED, LITERT, RUNTIMES
 from .runtimes.pool import Pool
-from .scoring import Halves, Model, SplitModel, WholeModel
+from .scoring import Model, TappedModel, WholeModel, tapped_program
 from .sources import Source
+from .trust import ACCEPTANCE, COVERAGE, Judge, Judgement, check_shares, trust_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,12 +45,14 @@ _MAX_DEFAULT_THREADS = 4  # beyond it, one small picture at a time gains nothing
 class Seen:
     """What a model makes of one picture: all scores (C,), -1 where a class may not be answered.
 
-    `embedding` (D,) is there where the classifier was opened for it.
+    `embedding` (D,) is there where the classifier was opened for it, `judgement` where the bundle
+    is calibrated.
     """
 
     scores: NDArray[np.float32]
     timings_ms: dict[str, float]
     embedding: NDArray[np.float32] | None = None
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,11 @@ class Classifier:
     answers here; `pick` then says why. All but `litert` are opened here, so that a model that
     cannot run is refused before the first picture. With `embeddings`, each Result carries the
     vector that the model's last layer reads; ModelUnsupported for a model without one.
+
+    Scores are calibrated, unless they are to be `raw`. An answer is sure or ambiguous by a set of
+    classes that holds the truth for a share `coverage` of pictures; unknown is what looks less like
+    the known pictures than a share `acceptance` of those do. A bundle without calibration is judged
+    by a margin.
     """
 
     def __init__(
@@ -90,6 +98,9 @@ class Classifier:
         preprocess: Preprocess | str | None = None,
         runtime: str | None = None,
         embeddings: bool = False,
+        raw: bool = False,
+        coverage: float = COVERAGE,
+        acceptance: float = ACCEPTANCE,
     ) -> None:
         if threads is not None:
             _check_count(threads, "threads")
@@ -107,7 +118,12 @@ class Classifier:
             self._runtime_name = self._pick.runtime
         else:
             self._runtime_name = runtime or default_runtime(bundle)
-        self._halves = Halves.of(bundle) if embeddings else None
+        self._judge = _judge(bundle, coverage, acceptance)
+        self._raw = raw
+        self._embeddings = embeddings
+        tensor = None if self._judge is None else self._judge.tensor
+        taps = embeddings or tensor is not None
+        self._tapped = tapped_program(bundle, tensor) if taps else None
         self._models: Pool[Model] = Pool(self._opened)
         if self._runtime_name != LITERT:
             with self._models.lent(self.threads_for(1)):
@@ -122,6 +138,16 @@ class Classifier:
     def pick(self) -> Pick | None:
         """What `auto` tried and why it chose this engine; None where it was not asked."""
         return self._pick
+
+    @property
+    def raw(self) -> bool:
+        """Whether scores are the model's own, not calibrated."""
+        return self._raw
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the bundle says how far its scores can be trusted."""
+        return self._judge is not None
 
     def threads_for(self, workers: int) -> int:
         """Threads for one picture while `workers` are classified at the same time."""
@@ -250,14 +276,24 @@ class Classifier:
         self, seen: Seen, *, path: str | None = None, top: int = 5, threshold: float = 0.0
     ) -> Result:
         """The `top` most likely classes of what `scorer` gave that score at least `threshold`."""
-        scores, labels = seen.scores, self.bundle.labels
+        scores, labels, judgement = seen.scores, self.bundle.labels, seen.judgement
         best = [i for i in top_k(scores, top) if scores[i] >= threshold]
         predictions = tuple(
             Prediction(i, labels.names[i], float(scores[i]), labels.synset(i)) for i in best
         )
-        answer = verdict(np.maximum(scores, np.float32(0.0))) if best else Verdict.UNKNOWN
-        name, embedding = self.bundle.name, seen.embedding
-        return Result(path, name, answer, predictions, seen.timings_ms, embedding=embedding)
+        likely = None if judgement is None else [i for i in judgement.likely if scores[i] >= 0]
+        answer = _verdict(seen, likely) if best else Verdict.UNKNOWN
+        result = Result(
+            path, self.bundle.name, answer, predictions, seen.timings_ms, embedding=seen.embedding
+        )
+        if judgement is None or likely is None:
+            return result
+        names = tuple(labels.names[i] for i in likely)
+        if len(likely) < len(judgement.likely):  # what all have in common may not be answered
+            return replace(result, label_set=names)
+        return replace(
+            result, label_set=names, broader=judgement.broader, probably=judgement.probably
+        )
 
     def close(self) -> None:
         """Releases the inference engines. The classifier cannot be used after it."""
@@ -298,8 +334,8 @@ class Classifier:
         return _View(mask, region, rotation)
 
     def _opened(self, threads: int) -> Model:
-        if self._halves is not None:
-            return SplitModel(self._halves, self._runtime_name, threads)
+        if self._tapped is not None:
+            return TappedModel(self._tapped, self._runtime_name, threads)
         return WholeModel(self.bundle, self._runtime_name, threads)
 
     def _picked(self) -> Pick:
@@ -342,9 +378,14 @@ class Classifier:
         with self._models.lent(threads) as model:
             scores, embedding = model.score(taken.batch)
         inference_ms = (time.perf_counter() - start) * 1e3
+        judgement = None
+        if self._judge is not None:
+            calibrated, judgement = self._judge.judge(scores, embedding)
+            scores = scores if self._raw else calibrated
         if view.mask is not None:
             scores = np.where(view.mask, scores, np.float32(-1.0))  # below any probability
-        return Seen(scores, {**taken.timings_ms, "inference": inference_ms}, embedding)
+        timings_ms = {**taken.timings_ms, "inference": inference_ms}
+        return Seen(scores, timings_ms, embedding if self._embeddings else None, judgement)
 
 
 def load(
@@ -354,6 +395,9 @@ def load(
     preprocess: Preprocess | str | None = None,
     runtime: str | None = None,
     embeddings: bool = False,
+    raw: bool = False,
+    coverage: float = COVERAGE,
+    acceptance: float = ACCEPTANCE,
 ) -> Classifier:
     """The classifier of a built-in model (default: the catalogue's) or of a path to a .tflite.
 
@@ -366,6 +410,9 @@ def load(
         preprocess=preprocess,
         runtime=runtime,
         embeddings=embeddings,
+        raw=raw,
+        coverage=coverage,
+        acceptance=acceptance,
     )
 
 
@@ -385,6 +432,23 @@ def default_threads(workers: int = 1) -> int:
 def default_runtime(bundle: Bundle) -> str:
     """The engine, if nobody says otherwise: in this process only what we know."""
     return LITERT if zoo.is_builtin(bundle) else ISOLATED
+
+
+def _judge(bundle: Bundle, coverage: float, acceptance: float) -> Judge | None:
+    check_shares(coverage, acceptance)
+    trust = trust_of(bundle)
+    return None if trust is None else trust.at(bundle.labels, coverage, acceptance)
+
+
+def _verdict(seen: Seen, likely: Sequence[int] | None) -> Verdict:
+    """By the classes of the set that may be answered, or by a margin where there is no set."""
+    judgement = seen.judgement
+    if judgement is None or likely is None:
+        return verdict(np.maximum(seen.scores, np.float32(0.0)))
+    # One of the likely classes is the truth: where none of them may be answered, none that may is.
+    if not judgement.known or (judgement.likely and not likely):
+        return Verdict.UNKNOWN
+    return Verdict.SURE if len(likely) == 1 else Verdict.AMBIGUOUS
 
 
 def _keys(keys: Iterable[ClassKey]) -> Sequence[ClassKey]:

@@ -177,7 +177,7 @@ def _classify(
     for place, result in zip(pending, results, strict=True):
         if result.error is not None:
             path = task.dataset.place(rows[place])
-            failures.append(Failure(path, _told_of(result.error, rows[place].path, path)))
+            failures.append(Failure(path, told_of(result.error, rows[place].path, path)))
         else:
             ranked = tuple((p.index, p.score) for p in result.predictions)
             entries[place] = Entry(ranked, result.timings_ms)
@@ -187,7 +187,7 @@ def _classify(
     return failures
 
 
-def _told_of(error: WhatsitError, path: str, place: str) -> dict[str, str]:
+def told_of(error: WhatsitError, path: str, place: str) -> dict[str, str]:
     """The error's object, which names the picture by its place below the root alone."""
     said = error.to_json()
     return {part: text.replace(repr(path), repr(place)) for part, text in said.items()}
@@ -261,6 +261,7 @@ def _key(classifier: Classifier, task: _Task) -> str:
         classifier.bundle.sha256,
         str(classifier.preprocess),
         classifier.runtime,
+        classifier.raw,
         task.fingerprint,
         task.kept,
         task.workers,

@@ -15,7 +15,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 
@@ -119,6 +119,14 @@ def open_image(source: ImageSource, *, shrink: Shrink | None = None) -> Image.Im
         with open_file(path) as file:
             return _decode(file, path, shrink)
     return _open_object(source, shrink)
+
+
+def kept(source: ImageSource) -> ImageSource:
+    """The same source, to be opened more than once: of a file object all that is left in it."""
+    if isinstance(source, (str, os.PathLike)) or not hasattr(source, "read"):
+        return source
+    stream = cast("IO[bytes]", source)
+    return read_stream(stream, str(getattr(stream, "name", "<file object>")))
 
 
 def covered(image: Image.Image) -> Box:

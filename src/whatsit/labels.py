@@ -96,6 +96,15 @@ class Labels:
             node = self.tree[node][1] if node in self.tree else None
         return chain
 
+    @cached_property
+    def below(self) -> Mapping[str, NDArray[np.int64]]:
+        """The classes below each inner node of the tree, by its id."""
+        found: dict[str, list[int]] = {}
+        for index in range(len(self.names) if self.parents else 0):
+            for node in self.ancestors(index):
+                found.setdefault(node, []).append(index)
+        return {node: np.array(indices, np.int64) for node, indices in found.items()}
+
     def find(self, key: int | str) -> list[int]:
         """The classes that `key` names: a display name, an index, or a synset.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _Z = 1.959963984540054  # of the two-sided 95 % of a normal distribution
 
@@ -84,6 +85,24 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     low = 0.0 if hits == 0 else middle - reach
     high = 1.0 if hits == total else middle + reach
     return low, high
+
+
+def binomial_interval(total: int, share: float) -> tuple[int, int]:
+    """The least and most hits of `total` tries at this share, but for 2.5 % on either side."""
+    hits = np.arange(total + 1)
+    logs = np.array([math.lgamma(k + 1) + math.lgamma(total - k + 1) for k in hits])
+    logs = math.lgamma(total + 1) - logs
+    logs += hits * math.log(share) + (total - hits) * math.log1p(-share)
+    below = np.cumsum(np.exp(logs))
+    return int(np.searchsorted(below, 0.025)), int(np.searchsorted(below, 0.975))
+
+
+def auroc(higher: NDArray[np.float64], lower: NDArray[np.float64]) -> float:
+    """How often one of `higher` (N,) lies above one of `lower` (M,), ties count half."""
+    ordered = np.sort(lower)
+    below = np.searchsorted(ordered, higher, side="left")
+    up_to = np.searchsorted(ordered, higher, side="right")
+    return float((below + up_to).mean() / 2 / len(ordered))
 
 
 def mcnemar(only_first: int, only_second: int) -> float:

@@ -143,6 +143,46 @@ def run(
     return np.asarray(resized)[np.newaxis]  # (h, w, 3) → (1, h, w, 3)
 
 
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What became of a picture: its part `box` became the part `inner` of the model's input.
+
+    Both are left, top, right, bottom as fractions: `box` of the upright picture, `inner` of the
+    input, after `turns` quarter turns clockwise.
+    """
+
+    box: Region
+    inner: Region
+    turns: int
+
+
+def place(
+    spec: Preprocess,
+    size: tuple[int, int],
+    height_width: tuple[int, int],
+    *,
+    region: Region | None = None,
+    rotation: int = 0,
+) -> Placement:
+    """Where `run` takes the input of `height_width` from, of a picture of `size` (h, w)."""
+    turns, (high, wide) = _turns(rotation), size
+    box = _box((0.0, 0.0, wide, high), region)
+    if spec.mode == "crop":
+        box = _centred(box, _unturned(height_width, turns), spec.fraction)
+    inner: Region = (0.0, 0.0, 1.0, 1.0)
+    if spec.mode == "pad":
+        height, width = height_width
+        top, left, inner_height, inner_width = _bars(box, height_width, turns)
+        inner = (
+            left / width,
+            top / height,
+            (left + inner_width) / width,
+            (top + inner_height) / height,
+        )
+    seen = (box[0] / wide, box[1] / high, box[2] / wide, box[3] / high)
+    return Placement(seen, inner, turns)
+
+
 def check_region(region: Region | None) -> None:
     """Raises UsageError unless 0 <= left < right <= 1, 0 <= top < bottom <= 1, none too thin."""
     if region is None:
@@ -268,13 +308,17 @@ def _padded(
     from PIL import Image as PillowImage
 
     height, width = height_width
+    top, left, *inner = _bars(box, height_width, turns)
+    canvas = PillowImage.new("RGB", (width, height), (_PAD_LEVEL,) * 3)
+    canvas.paste(_resample(spec.filter, image, (inner[0], inner[1]), box, turns), (left, top))
+    return canvas
+
+
+def _bars(box: Region, height_width: tuple[int, int], turns: int) -> tuple[int, int, int, int]:
+    """Where the picture lies between the bars of the input: top, left, height, width in pixels."""
+    height, width = height_width
     left, top, right, bottom = box
     box_height, box_width = _unturned((bottom - top, right - left), turns)
     scale = max(box_width / width, box_height / height)
     inner = max(1, round(box_height / scale)), max(1, round(box_width / scale))
-    canvas = PillowImage.new("RGB", (width, height), (_PAD_LEVEL,) * 3)
-    canvas.paste(
-        _resample(spec.filter, image, inner, box, turns),
-        ((width - inner[1]) // 2, (height - inner[0]) // 2),
-    )
-    return canvas
+    return (height - inner[0]) // 2, (width - inner[1]) // 2, *inner

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 
-# The two best scores must lie this far apart for an answer to be called sure: nine of ten such
-# answers are then right, and half of the others (docs/verdicts.md says on which pictures).
+# Of a model that was never calibrated, the two best scores must lie this far apart for an answer to
+# be called sure: nine of ten such answers are then right, and half of the others (docs/verdicts.md
+# says on which pictures).
 SURE_MARGIN = 0.2
 
 
@@ -35,12 +36,32 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Ancestor:
+    """A class, or one of the wider terms that it falls under, such as dog, and its score.
+
+    `id` is a WordNet id, or a name in the tree of a taught model.
+    """
+
+    id: str
+    label: str
+    score: float
+
+    def to_json(self) -> dict[str, Any]:
+        """For --json."""
+        return {"id": self.id, "label": self.label, "score": round(self.score, 6)}
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """The answer for one picture: predictions by falling score, or the error that prevented them.
 
-    `path` is None for pictures that did not come from a file. `timings_ms` has the keys
-    decode, preprocess and inference. `embedding` (D,) is there where the classifier was asked for
-    it; it is not part of the JSON.
+    `label_set` names the classes one of which is right, as often as the coverage says, best first;
+    None for a model that was never calibrated. `broader` is what they have in common, `probably`
+    something closer, likelier than not; both only where several are likely, in a tree.
+
+    `path` is None for pictures that did not come from a file. `timings_ms` has the keys decode,
+    preprocess and inference. `embedding` (D,) is there where the classifier was asked for it; it is
+    not part of the JSON.
     """
 
     path: str | None
@@ -50,6 +71,9 @@ class Result:
     timings_ms: dict[str, float] = field(default_factory=dict, compare=False)
     error: InputError | None = None
     embedding: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    label_set: tuple[str, ...] | None = None
+    broader: Ancestor | None = None
+    probably: Ancestor | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `--json` prints, with keys in the order of the contract."""
@@ -59,6 +83,9 @@ class Result:
             "path": self.path,
             "model": self.model,
             "verdict": None if self.verdict is None else self.verdict.value,
+            "set": None if self.label_set is None else list(self.label_set),
+            "broader": None if self.broader is None else self.broader.to_json(),
+            "probably": None if self.probably is None else self.probably.to_json(),
             "predictions": [
                 {"index": p.index, "label": p.label, "score": round(p.score, 6)}
                 for p in self.predictions

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ._metadata import TensorInfo, tapped, tensor_info
 from .bundle import Bundle, OutputSpec
+from .errors import ModelDamaged, ModelUnsupported
 from .runtimes import Graph, open_runtime
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-    from .graph.head import Tail
 
     Floats = NDArray[np.float32]
 
@@ -40,41 +40,65 @@ class WholeModel:
         self._runtime.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Halves:
-    """A bundle's graph cut at its embedding: the same operators, in two files."""
+class TappedModel:
+    """A bundle as `tapped_program` makes it: the scores, and the embedding on the way."""
 
-    backbone: Graph
-    rest: Graph
-    tail: Tail
-
-    @classmethod
-    def of(cls, bundle: Bundle) -> Halves:
-        """Raises ModelUnsupported for a model without an embedding."""
-        # Here, since LiteRT's schema takes longer to import than a picture to classify.
-        from .graph.head import embedding_graph, find_head, tail_graph
-
-        width = find_head(bundle).width
-        tail = tail_graph(bundle)
-        return cls(
-            Graph(bundle.name, embedding_graph(bundle), OutputSpec("float32", width)),
-            Graph(bundle.name, tail.data, bundle.output),
-            tail,
-        )
-
-
-class SplitModel:
-    """A bundle in its halves: the scores of the whole, and the embedding on the way."""
-
-    def __init__(self, halves: Halves, runtime: str, threads: int) -> None:
-        self._tail = halves.tail
-        self._backbone = open_runtime(halves.backbone, runtime, threads=threads)
-        self._rest = open_runtime(halves.rest, runtime, threads=1)
+    def __init__(self, program: Graph, runtime: str, threads: int) -> None:
+        self._runtime = open_runtime(program, runtime, threads=threads)
 
     def score(self, batch: NDArray[Any]) -> tuple[Floats, Floats]:
-        vector: Floats = self._backbone.raw(batch)[0]  # (1, D) → (D,)
-        return self._rest.run(self._tail.batch(vector))[0], vector
+        scores, vectors = self._runtime.both(batch)
+        return scores[0], vectors[0]  # (1, C) → (C,), (1, D) → (D,)
 
     def close(self) -> None:
-        self._backbone.close()
-        self._rest.close()
+        self._runtime.close()
+
+
+def tapped_program(bundle: Bundle, tensor: int | None = None) -> Graph:
+    """The bundle's graph with its embedding as a second output.
+
+    `tensor` is the index of the embedding, where it is known. Otherwise it is looked for: raises
+    ModelUnsupported for a model without one. Raises ModelDamaged for a `tensor` that cannot be one.
+    """
+    if tensor is not None:
+        return _with_tap(bundle, tensor)
+    # Here, since LiteRT's schema takes longer to import than a picture to classify.
+    from .graph.head import find_head
+
+    embedding = find_head(bundle).embedding
+    try:
+        return _with_tap(bundle, embedding)
+    except ModelDamaged as error:  # nobody but us called that tensor an embedding
+        raise ModelUnsupported(error.message, expected=error.expected) from error
+
+
+def _with_tap(bundle: Bundle, tensor: int) -> Graph:
+    try:
+        spec = _vector(tensor, tensor_info(bundle.data, tensor))
+        return Graph(bundle.name, tapped(bundle.data, tensor), bundle.output, spec)
+    except ModelDamaged as error:
+        raise ModelDamaged(
+            f"model {bundle.name!r}: {error.message}", expected=error.expected, hint=error.hint
+        ) from error
+
+
+def _vector(tensor: int, info: TensorInfo) -> OutputSpec:
+    """What an embedding is made of. Raises ModelDamaged for a tensor that is none."""
+    *others, width = info.shape or (0,)
+    if len(others) not in (1, 2, 3) or any(side != 1 for side in others) or width < 1:
+        raise _no_embedding(tensor, f"it is of shape {list(info.shape)}, not one vector")
+    if info.dtype == "float32":
+        return OutputSpec("float32", width)
+    if info.dtype not in ("int8", "uint8"):
+        raise _no_embedding(tensor, f"it is of type {info.dtype}")
+    if info.scale is None or info.several_scales or not 0 < info.scale < math.inf:
+        raise _no_embedding(tensor, "it has no single scale")
+    return OutputSpec(info.dtype, width, info.scale, info.zero_point)
+
+
+def _no_embedding(tensor: int, reason: str) -> ModelDamaged:
+    return ModelDamaged(
+        f"tensor {tensor} cannot be its embedding: {reason}",
+        expected="one vector of float32, int8 or uint8",
+        hint="download or copy it again",
+    )

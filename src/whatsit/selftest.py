@@ -43,9 +43,12 @@ class Check:
 def replay(classifier: Classifier) -> Iterator[Check]:
     """One check for each golden picture.
 
-    Raises UsageError for a model that has no answers, unless another engine than LiteRT runs it.
+    Raises UsageError for a model that has no answers, unless another engine than LiteRT runs it,
+    and for a classifier whose scores are not the raw ones, which are what was recorded.
     """
     bundle = classifier.bundle
+    if classifier.calibrated and not classifier.raw:
+        raise UsageError("a classifier with calibrated scores", expected="load(…, raw=True)")
     if classifier.runtime in engines.EITHER_LITERT and not zoo.is_builtin(bundle):
         raise UsageError(
             f"no recorded answers for the model {bundle.name!r}",

@@ -1,6 +1,7 @@
 """Builds the built-in models out of published weights, measures them, and says what was found.
 
-python tools/zoo/build.py --calibration DIR --evaluate DIR [--evaluate DIR] [--only NAME]
+python tools/zoo/build.py --calibration DIR --evaluate DIR [--evaluate DIR] --trust DIR
+    [--only NAME]
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from accuracy import (
     prepare,
     probabilities,
 )
-from bundles import ZOO, pack, write_zoo
+from bundles import ZOO, calibrated, pack, write_zoo
 from convert import float_graph
 from networks import SOURCES, load_network
 from reference import Reference
@@ -169,9 +170,18 @@ def loss_points(found: dict[str, Any]) -> float:
 @click.command()
 @click.option("--calibration", type=FOLDER, required=True, help="Pictures to choose ranges by.")
 @click.option("--evaluate", type=FOLDER, multiple=True, required=True, help="Holds labels.csv.")
+@click.option(
+    "--trust", type=FOLDER, required=True, help="Holds labels.csv; no weights were fitted to it."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=ZOO, help="Default: the package's.")
 @click.option("--only", type=click.Choice(list(PRODUCTS)), multiple=True, help="Build these alone.")
-def main(calibration: Path, evaluate: tuple[Path, ...], out: Path, only: tuple[str, ...]) -> None:
+def main(
+    calibration: Path,
+    evaluate: tuple[Path, ...],
+    trust: Path,
+    out: Path,
+    only: tuple[str, ...],
+) -> None:
     """Builds the built-in models, measures them, and writes bundles and catalogue to a folder."""
     torch.set_num_threads(2)
     files = sorted(path for path in calibration.iterdir() if is_picture_name(path))
@@ -182,7 +192,11 @@ def main(calibration: Path, evaluate: tuple[Path, ...], out: Path, only: tuple[s
         names = [n for n, (of, _) in PRODUCTS.items() if of == network and (not only or n in only)]
         if names:
             built.update(build(network, names, files, evaluate))
-    bundles = {name: bundle for name, (_, bundle) in built.items() if bundle is not None}
+    bundles = {
+        name: calibrated(bundle, trust)
+        for name, (_, bundle) in built.items()
+        if bundle is not None
+    }
     write_zoo([bundles[name] for name in PRODUCTS if name in bundles], list(PRODUCTS), out)
     measured = {name: built[name][0] for name in PRODUCTS if name in built}
     # Beside the recipe, but only if it tells of what the package holds.

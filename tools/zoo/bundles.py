@@ -11,6 +11,7 @@ from accuracy import RULE
 from networks import INPUT_MEAN, INPUT_STD, SOURCES
 
 from whatsit import Bundle, Labels, load
+from whatsit.calibrating import calibrate
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -85,6 +86,11 @@ def pack(
     )
 
 
+def calibrated(bundle: Bundle, folder: Path) -> Bundle:
+    """The bundle, calibrated on the labelled pictures in `folder`."""
+    return calibrate(bundle, folder, runtime="litert").bundle
+
+
 def write_zoo(bundles: Sequence[Bundle], order: Sequence[str], folder: Path) -> None:
     """Writes `bundles`, then catalogue and golden answers of all in the folder, in `order`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +149,7 @@ def _golden_answers(bundles: Sequence[Bundle]) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for bundle in bundles:
         assert bundle.path is not None
-        with load(bundle.path, runtime="litert") as classifier:
+        with load(bundle.path, runtime="litert", raw=True) as classifier:
             answers[bundle.name] = {
                 picture.name: [
                     [p.index, round(p.score, 5)]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..lettering import built_in, cut, writable
 from ..results import Prediction
 from ..wording import shown
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageFont
+    from PIL import Image
 
 Rgb = NDArray[np.uint8]  # (H, W, 3)
 
@@ -24,21 +24,6 @@ _LETTERS = 18  # the width of the panel, in heights of a letter
 _LEAST_LETTERS = 8  # a panel that is narrower has no room for numbers
 _DARK, _BAR = (0, 0, 0, 180), (80, 150, 240, 255)
 _WHITE, _GREY = (255, 255, 255, 255), (210, 210, 210, 255)
-_MISSING = "\uffff"  # no font has it, so all draw it as they draw what they lack
-# Pillow finds these by name in the folders of each system. The font that it brings along has
-# little more than ASCII.
-_FONTS = (
-    "DejaVuSans.ttf",
-    "NotoSans-Regular.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "wqy-microhei.ttc",
-    "Arial Unicode.ttf",
-    "PingFang.ttc",
-    "Hiragino Sans GB.ttc",
-    "segoeui.ttf",
-    "msyh.ttc",
-    "malgun.ttf",
-)
 
 
 def drawn(rgb: Rgb, predictions: Sequence[Prediction]) -> Image.Image:
@@ -65,7 +50,7 @@ def _panel(rows: tuple[tuple[int, str, int], ...], size: tuple[int, int]) -> Ima
     width = max(1, min(_LETTERS * letter, size[0] - 2 * (letter // 3)))
     panel = Image.new("RGBA", (width, line * len(rows)), _DARK)
     draw = ImageDraw.Draw(panel)
-    numbers = _built_in(letter)
+    numbers = built_in(letter)
     room = width - 2 * edge
     if width >= _LEAST_LETTERS * letter:
         room -= round(numbers.getlength("100 %")) + edge
@@ -75,8 +60,8 @@ def _panel(rows: tuple[tuple[int, str, int], ...], size: tuple[int, int]) -> Ima
         if percent > 0:
             bar = (0, bottom - thick, max(1, round(width * percent / 100)) - 1, bottom - 1)
             draw.rectangle(bar, fill=_BAR)
-        text, font = _writable(shown(label), index, letter)
-        draw.text((edge, middle), _cut(text, font, room), colour, font, anchor="lm")
+        text, font = writable(shown(label), f"class {index}", letter)
+        draw.text((edge, middle), cut(text, font, room), colour, font, anchor="lm")
         if width >= _LEAST_LETTERS * letter:
             draw.text((width - edge, middle), f"{percent} %", colour, numbers, anchor="rm")
     return panel
@@ -89,50 +74,3 @@ def _letter(size: tuple[int, int]) -> int:
 
 def _line(letter: int) -> int:
     return round(letter * 1.5)
-
-
-def _writable(text: str, index: int, size: int) -> tuple[str, ImageFont.FreeTypeFont]:
-    """`text` and a font that has all of its letters; without accents or as a number if none has."""
-    built_in = _built_in(size)
-    if _has(built_in, text):
-        return text, built_in
-    for name in _FONTS:
-        font = _font(name, size)
-        if font is not None and _has(font, text):
-            return text, font
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return (plain if _has(built_in, plain) else f"class {index}"), built_in
-
-
-@functools.cache
-def _built_in(size: int) -> ImageFont.FreeTypeFont:
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # every wheel of Pillow has FreeType
-    return font
-
-
-@functools.cache
-def _font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
-    from PIL import ImageFont
-
-    try:
-        return ImageFont.truetype(name, size)
-    except OSError:
-        return None
-
-
-def _has(font: ImageFont.FreeTypeFont, text: str) -> bool:
-    """Whether the font has every letter, and draws none as the box for what it lacks."""
-    lacking = bytes(font.getmask(_MISSING))
-    return all(c.isspace() or bytes(font.getmask(c)) != lacking for c in set(text))
-
-
-def _cut(text: str, font: ImageFont.FreeTypeFont, room: float) -> str:
-    """As much of the text as there is room for."""
-    if font.getlength(text) <= room:
-        return text
-    while text and font.getlength(f"{text}…") > room:
-        text = text[:-1]
-    return f"{text.rstrip()}…" if text else ""

@@ -17,6 +17,7 @@ from ..errors import UsageError
 from ..graph.head import find_head
 from ..preprocess import Preprocess, Region
 from ..sources import STANDARD_INPUT
+from ..trust import ACCEPTANCE, COVERAGE
 from . import parquet
 from .answering import Task
 from .columns import Chosen, chosen
@@ -42,6 +43,9 @@ def batch(
     deny: Iterable[ClassKey] = (),
     region: Region | None = None,
     rotation: int = 0,
+    raw: bool = False,
+    coverage: float = COVERAGE,
+    acceptance: float = ACCEPTANCE,
     embeddings: bool = False,
     columns: Sequence[str] | None = None,
     column: str | None = None,
@@ -78,7 +82,14 @@ def batch(
     count = machine.cpu_count() if workers is None else workers
     bundle = open_bundle(model)
     with Classifier(
-        bundle, threads=1, preprocess=preprocess, runtime=runtime, embeddings=embeddings
+        bundle,
+        threads=1,
+        preprocess=preprocess,
+        runtime=runtime,
+        embeddings=embeddings,
+        raw=raw,
+        coverage=coverage,
+        acceptance=acceptance,
     ) as classifier:
         own = chosen(
             columns,
@@ -99,6 +110,9 @@ def batch(
             deny=_keys(deny),
             region=region,
             rotation=rotation,
+            raw=raw,
+            coverage=coverage,
+            acceptance=acceptance,
             cache=cache,
         )
         task.check(classifier, count)

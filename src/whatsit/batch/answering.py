@@ -20,6 +20,7 @@ from ..overlapping import in_order
 from ..preprocess import Region
 from ..results import Prediction, Result, Verdict
 from ..runtimes import LITERT
+from ..trust import ACCEPTANCE, COVERAGE
 from . import cache
 from .cache import Answer, AnswerCache
 from .items import Item
@@ -49,6 +50,9 @@ class Task:
     deny: tuple[ClassKey, ...] = ()
     region: Region | None = None
     rotation: int = 0
+    raw: bool = False
+    coverage: float = COVERAGE
+    acceptance: float = ACCEPTANCE
     cache: bool = True
 
     def check(self, classifier: Classifier, workers: int) -> None:
@@ -73,6 +77,7 @@ class Task:
             LITERT if self.runtime in EITHER_LITERT else self.runtime,
             self.preprocess,
             (self.top, self.threshold, self.allow, self.deny, self.region, self.rotation),
+            (self.raw, self.coverage, self.acceptance),
             self.style.width,
             facts["cpu"],
             facts["versions"],
@@ -160,7 +165,14 @@ class Answering:
         result = self._classifier.answer(seen, top=task.top, threshold=task.threshold)
         ranked = tuple((p.index, p.score) for p in result.predictions)
         assert result.verdict is not None  # it is no error
-        return Answer(result.verdict.value, ranked, _half(seen))
+        return Answer(
+            result.verdict.value,
+            ranked,
+            result.label_set,
+            result.broader,
+            result.probably,
+            _half(seen),
+        )
 
     def _result(self, item: Item, answer: Answer) -> Result:
         """The same, whether the answer was made now or kept."""
@@ -169,8 +181,16 @@ class Answering:
             Prediction(i, labels.names[i], score, labels.synset(i)) for i, score in answer.ranked
         )
         vector = None if answer.embedding is None else answer.embedding.astype(np.float32)
-        verdict = Verdict(answer.verdict)
-        return Result(item.path, self._task.name, verdict, predictions, embedding=vector)
+        return Result(
+            item.path,
+            self._task.name,
+            Verdict(answer.verdict),
+            predictions,
+            embedding=vector,
+            label_set=answer.label_set,
+            broader=answer.broader,
+            probably=answer.probably,
+        )
 
 
 class _Named(io.BytesIO):
@@ -190,6 +210,9 @@ def _opened(task: Task) -> Classifier:
         preprocess=task.preprocess,
         runtime=task.runtime,
         embeddings=task.style.width > 0,
+        raw=task.raw,
+        coverage=task.coverage,
+        acceptance=task.acceptance,
     )
 
 

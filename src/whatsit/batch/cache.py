@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from .. import storage
 from ..errors import InputError
 from ..evaluation import Ranked
+from ..results import Ancestor
 from ..zoo import locks
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 Half = NDArray[np.float16]
 
-FORMAT = 1  # of what is kept; another one is another key
+FORMAT = 2  # of what is kept; another one is another key
 _MOST_BYTES = 512 << 20  # of the file: more than a million answers, or 150,000 with embeddings
 _HELD_BACK = 256  # answers that are written together
 _HELD_BACK_S = 2.0
@@ -40,14 +41,24 @@ _PATIENCE_S = 5.0  # for another run that is writing
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model says of a picture: a verdict, (index, score) of the best classes, a vector."""
+    """What a model says of a picture: a verdict, (index, score) of the best classes, a vector.
+
+    The others are those of a Result.
+    """
 
     verdict: str
     ranked: Ranked
+    label_set: tuple[str, ...] | None = None
+    broader: Ancestor | None = None
+    probably: Ancestor | None = None
     embedding: Half | None = None
 
     def to_bytes(self) -> bytes:
-        head = json.dumps([self.verdict, self.ranked]).encode()
+        terms = [
+            None if term is None else (term.id, term.label, term.score)
+            for term in (self.broader, self.probably)
+        ]
+        head = json.dumps([self.verdict, self.ranked, self.label_set, terms]).encode()
         vector = b"" if self.embedding is None else self.embedding.astype("<f2").tobytes()
         content = len(head).to_bytes(4, "little") + head + vector
         return zlib.crc32(content).to_bytes(4, "little") + content
@@ -58,10 +69,13 @@ class Answer:
         if zlib.crc32(content[4:]) != int.from_bytes(content[:4], "little"):
             return None
         end = 8 + int.from_bytes(content[4:8], "little")
-        verdict, ranked = json.loads(content[8:end])
+        verdict, ranked, names, terms = json.loads(content[8:end])
         vector = np.frombuffer(content[end:], "<f2").astype(np.float16)
         pairs = tuple((int(index), float(score)) for index, score in ranked)
-        return cls(verdict, pairs, vector if vector.size else None)
+        broader, probably = (None if term is None else Ancestor(*term) for term in terms)
+        label_set = None if names is None else tuple(names)
+        embedding = vector if vector.size else None
+        return cls(verdict, pairs, label_set, broader, probably, embedding)
 
 
 class AnswerCache:

@@ -27,6 +27,7 @@ with interrupts.at_once():
 # name → (module, one line of help); `whatsit FILE` means `whatsit classify FILE`
 COMMANDS = {
     "classify": ("classify", "Say what is in pictures."),
+    "explain": ("explain", "Show which part of a picture speaks for a class."),
     "batch": ("batch", "Classify any number of pictures into one file; go on after any stop."),
     "watch": ("watch", "Say what comes and goes in a video or on a camera."),
     "models": ("models", "List, fetch, show, check and remove models."),
@@ -35,6 +36,8 @@ COMMANDS = {
     "train": ("train", "Teach a model your own classes."),
     "evaluate": ("evaluate", "Measure how good a model is on your pictures."),
     "compare": ("compare", "Which of two models is better on your pictures?"),
+    "calibrate": ("calibrate", "Measure how far answers can be trusted; keep that in the model."),
+    "doctor": ("doctor", "Say why two programs disagree, or why a model is refused."),
     "quantize": ("quantize", "Make a float model smaller and faster, and see what it costs."),
     "dataset": ("dataset", "Find what is wrong with a data set before a model learns it."),
     "selftest": ("selftest", "Replay the golden pictures and compare."),

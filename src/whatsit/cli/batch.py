@@ -24,6 +24,7 @@ from .options import (
     runtime_option,
     threshold_option,
     top_option,
+    trust_options,
     workers_option,
 )
 
@@ -51,6 +52,7 @@ _COLUMNS = 80
 @deny_option
 @region_option
 @rotate_option
+@trust_options
 @preprocess_option
 @runtime_option
 @click.option(
@@ -102,6 +104,9 @@ def command(
     deny: tuple[str, ...],
     region: tuple[float, float, float, float] | None,
     rotate: int,
+    raw: bool,
+    coverage: float,
+    acceptance: float,
     preprocess: str | None,
     runtime: str | None,
     embeddings: bool,
@@ -140,6 +145,9 @@ def command(
                 address=address,
                 top=top,
                 threshold=threshold,
+                raw=raw,
+                coverage=coverage,
+                acceptance=acceptance,
                 allow=allow,
                 deny=deny,
                 region=region,

@@ -23,6 +23,7 @@ from .options import (
     threads_option,
     threshold_option,
     top_option,
+    trust_options,
     workers_option,
 )
 
@@ -39,6 +40,7 @@ _PROGRESS_FROM = 8  # pictures: fewer are done before a bar is read
 @deny_option
 @region_option
 @rotate_option
+@trust_options
 @preprocess_option
 @runtime_option
 @threads_option
@@ -54,6 +56,9 @@ def command(
     deny: tuple[str, ...],
     region: tuple[float, float, float, float] | None,
     rotate: int,
+    raw: bool,
+    coverage: float,
+    acceptance: float,
     preprocess: str | None,
     runtime: str | None,
     threads: int | None,
@@ -70,7 +75,15 @@ def command(
     """
     if as_json and as_csv:
         raise UsageError("both --json and --csv", expected="one of them")
-    with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
+    with load(
+        model,
+        threads=threads,
+        preprocess=preprocess,
+        runtime=runtime,
+        raw=raw,
+        coverage=coverage,
+        acceptance=acceptance,
+    ) as classifier:
         if classifier.pick is not None:
             output.print_note(classifier.pick.reason)
         for note in classifier.bundle.notes if preprocess is None else ():

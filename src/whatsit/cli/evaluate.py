@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import UsageError
+from ..errors import ModelUnsupported, UsageError
 from . import material, output, progress
 from .options import (
     preprocess_option,
@@ -19,6 +19,10 @@ from .options import (
 )
 from .progress import Advance
 from .targets import Targets, model_files
+
+if TYPE_CHECKING:
+    from ..classifier import Classifier
+    from ..evaluation import Evaluation
 
 
 def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -152,13 +156,28 @@ def command(
         if save_path is not None:
             evaluation.save(save_path)
         if report_path is not None:
-            report.save(report.evaluation_page(evaluation), report_path)
+            report.save(_page(evaluation, classifier), report_path)
     finally:
         if as_json:
             output.print_json(evaluation.to_json())
         else:
             print_evaluation(evaluation, pictures.kind)
     return 1 if evaluation.failures else 0
+
+
+def _page(evaluation: Evaluation, classifier: Classifier) -> str:
+    """The report, with maps of the surest mistakes where the model has any."""
+    from .. import report
+    from ..explain.explainer import Explainer
+
+    try:
+        explainer = Explainer(
+            classifier.bundle, preprocess=classifier.preprocess, runtime=classifier.runtime
+        )
+    except ModelUnsupported:
+        return report.evaluation_page(evaluation)
+    with explainer:
+        return report.evaluation_page(evaluation, explainer)
 
 
 def check_seed(seed: int, limit: int | None) -> None:

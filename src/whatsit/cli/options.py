@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import click
 
@@ -158,3 +159,31 @@ workers_option = click.option(
     metavar="N",
     help="Pictures at the same time.  [default: the cores]",
 )
+
+
+def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how far answers are to be trusted: raw, coverage, acceptance."""
+    for option in (
+        click.option(
+            "--acceptance",
+            type=float,
+            default=0.95,
+            show_default=True,
+            metavar="P",
+            help="Of pictures that show a known class, the share that must not be called unknown.",
+        ),
+        click.option(
+            "--coverage",
+            type=float,
+            default=0.9,
+            show_default=True,
+            metavar="P",
+            help="How often the set of likely classes must hold the right one. An answer is sure "
+            "where that set is one class.",
+        ),
+        click.option(
+            "--raw", is_flag=True, help="Show the model's own scores, not the calibrated ones."
+        ),
+    ):
+        command = option(command)
+    return command

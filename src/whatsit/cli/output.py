@@ -134,7 +134,7 @@ def _print_plain(result: Result) -> None:
     if result.error is not None:
         print_error(result.error)
         return
-    lines = [f"{printable(_name(result))}  {result.verdict.value if result.verdict else ''}"]
+    lines = [f"{printable(_name(result))}  {printable(_verdict_words(result))}"]
     lines += [f"  {100 * p.score:5.1f} %  {printable(p.label)}" for p in result.predictions]
     _write("\n".join(lines if result.predictions else [*lines, _NOTHING]) + "\n")
 
@@ -146,13 +146,25 @@ def _print_terminal(result: Result) -> None:
     verdict = result.verdict or Verdict.UNKNOWN
     colour = _VERDICT_COLOURS[verdict]
     head = styled(printable(_name(result)), bold=True)
-    lines = [f"{head}  {styled(verdict.value, fg=colour)}"]
+    lines = [f"{head}  {styled(printable(_verdict_words(result)), fg=colour)}"]
     for rank, prediction in enumerate(result.predictions):
         # None, unlike False, writes no code at all.
         length = styled(bar(prediction.score), fg=colour, dim=rank > 0 or None)
         label = styled(printable(prediction.label), bold=rank == 0 or None)
         lines.append(f"  {100 * prediction.score:5.1f} %  {length}  {label}")
     _write("\n".join(lines if result.predictions else [*lines, _NOTHING]) + "\n")
+
+
+def _verdict_words(result: Result) -> str:
+    """The verdict, and what can be said instead of one class."""
+    verdict = result.verdict or Verdict.UNKNOWN
+    if result.label_set is None:
+        return f"{verdict.value} (uncalibrated)"
+    if verdict is not Verdict.AMBIGUOUS:
+        return str(verdict.value)
+    terms = [result.broader.label] if result.broader else []
+    terms += [f"probably {result.probably.label}"] if result.probably else []
+    return ": ".join(filter(None, [str(verdict.value), ", ".join(terms)]))
 
 
 def _write(text: str) -> None:

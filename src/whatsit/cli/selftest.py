@@ -44,7 +44,7 @@ def command(model: str | None, runtime: str | None, as_json: bool) -> int:
 
 
 def _replayed(name: str, runtime: str | None) -> list[Check]:
-    with load(name, runtime=runtime) as classifier:
+    with load(name, runtime=runtime, raw=True) as classifier:
         if classifier.pick is not None:
             output.print_note(f"{name}: {classifier.pick.reason}")
         return list(replay(classifier))

@@ -12,7 +12,7 @@ from . import output
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..evaluation import ClassScore, Evaluation
+    from ..evaluation import ClassScore, Evaluation, Failure
 
 _SHOWN = 5  # of the weakest classes, the confusions and the mistakes
 _SHOWN_FAILURES = 10
@@ -34,7 +34,7 @@ def print_evaluation(evaluation: Evaluation, kind: str) -> None:
         _print_classes(console, evaluation, classes)
         _print_confusions(console, evaluation)
         print_mistakes(console, evaluation)
-    _print_failures(console, evaluation)
+    print_failures(console, evaluation.failures)
 
 
 def _print_accuracy(console: Console, evaluation: Evaluation) -> None:
@@ -119,8 +119,8 @@ def print_mistakes(console: Console, evaluation: Evaluation) -> None:
         console.print(f"         {output.printable(answer.path)}", style="dim")
 
 
-def _print_failures(console: Console, evaluation: Evaluation) -> None:
-    failures = evaluation.failures
+def print_failures(console: Console, failures: Sequence[Failure]) -> None:
+    """The pictures that could not be classified, if any."""
     if not failures:
         return
     console.print(f"\nFailed: {len(failures)}, not counted above", style="bold")

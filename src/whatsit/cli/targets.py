@@ -1,4 +1,4 @@
-"""Where --save, --report and --index write: refused, before the work, where it would do harm."""
+"""Where --save, --report, --index and -o write: refused, before work, where it would do harm."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Targets:
     save: str | None = None
     report: str | None = None
     index: str | None = None
+    output: str | None = None
 
     def check(self) -> None:
         """Raises what would prevent them from being written, or one from outliving the other."""
@@ -33,7 +34,7 @@ class Targets:
             from .. import report
 
             report.check(self.report)
-        for written in (self.save, self.index):
+        for written in (self.save, self.index, self.output):
             if written is not None:
                 storage.check_writable(written)
         for (option, path), (other, same) in itertools.combinations(self._given(), 2):
@@ -55,8 +56,13 @@ class Targets:
                     )
 
     def _given(self) -> list[tuple[str, str]]:
-        all_three = (("--save", self.save), ("--report", self.report), ("--index", self.index))
-        return [(option, path) for option, path in all_three if path is not None]
+        every = (
+            ("--save", self.save),
+            ("--report", self.report),
+            ("--index", self.index),
+            ("-o", self.output),
+        )
+        return [(option, path) for option, path in every if path is not None]
 
 
 def model_files(models: Iterable[str]) -> list[str]:

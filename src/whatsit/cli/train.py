@@ -86,7 +86,7 @@ def _only_one(
     "--batch",
     type=int,
     metavar="N",
-    help="finetune: pictures of one step; fewer need less memory.  [default: 32]",
+    help="finetune: pictures of one step; fewer need less memory.  [default: 16]",
 )
 @click.option(
     "--rate",

@@ -5,6 +5,8 @@ Nothing here runs a graph; that is what `runtimes` are for.
 
 from __future__ import annotations
 
+from .feature_map import FeatureMap as FeatureMap
+from .feature_map import find_feature_map as find_feature_map
 from .graft import graft as graft
 from .head import Head as Head
 from .head import Layer as Layer

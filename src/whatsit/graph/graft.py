@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from .. import _metadata
 from ..bundle import LICENSE_FILE, Bundle
-from ..errors import ModelUnsupported, UsageError
+from ..errors import UsageError
 from ..labels import Labels
 from .head import Floats, Head, cut, locate
 from .int8_layer import int8_layer
@@ -49,7 +48,7 @@ def graft(
     model = parse(bundle)
     head = locate(bundle, model)
     weights, bias = _numbers(weights, bias, len(classes), head.width)
-    mean, std = _normalisation(bundle)
+    mean, std = bundle.normalisation()
     embedding = cut(bundle, model, head)
     writer = GraphWriter.onto(model)
     if head.dtype == "int8":
@@ -182,21 +181,6 @@ def _seen(logits: Floats | None, classes: int) -> Floats:
             expected=f"[pictures, {classes}], of at least one picture",
         )
     return _finite(logits, "logits")
-
-
-def _normalisation(bundle: Bundle) -> tuple[float, float]:
-    """The one mean and std of a bundle; those of a uint8 input are a remark that nobody applies."""
-    mean, std = bundle.metadata.mean, bundle.metadata.std
-    alike = len(set(mean)) == len(set(std)) == 1
-    if bundle.input.dtype == "uint8" and not (alike and math.isfinite(mean[0]) and std[0] > 0):
-        return 0.0, 1.0
-    if not alike:
-        raise ModelUnsupported(
-            f"model {bundle.name!r}: it takes the means {list(mean)} and stds {list(std)}",
-            expected="one mean and one std",
-            hint="convert it again with them folded into its first layer",
-        )
-    return mean[0], std[0]
 
 
 def _record(bundle: Bundle, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from .. import _metadata
 from ..bundle import LICENSE_FILE, Bundle
 
 # What was true of the old graph only.
-_NOT_INHERITED = frozenset({"accuracy", "estimate", "parents", "quantization", "decisions"})
+_NOT_INHERITED = frozenset({"accuracy", "estimate", "parents", "quantization", "decisions", "trust"})
 
 
 def remade(

@@ -20,16 +20,22 @@ if TYPE_CHECKING:
     from ..compare import Comparison
     from ..doctor import Diagnosis
     from ..evaluation import Evaluation
+    from ..explain.explainer import Explainer
+    from ..explain.faithfulness import Faithfulness
+    from ..explain.values import Explanation
     from ..train.report import TrainingReport
 
 _NEEDED = ("jinja2", "matplotlib")
 
 
-def evaluation_page(evaluation: Evaluation) -> str:
-    """How right one model is on a data set: rates, calibration, confusions, mistakes."""
+def evaluation_page(evaluation: Evaluation, explainer: Explainer | None = None) -> str:
+    """How right one model is on a data set: rates, calibration, confusions, mistakes.
+
+    With an explainer of the same model, the surest mistakes stand under their maps, too.
+    """
     from . import evaluation as parts
 
-    return parts.page(evaluation)
+    return parts.page(evaluation, explainer)
 
 
 def comparison_page(comparison: Comparison) -> str:
@@ -58,6 +64,13 @@ def diagnosis_page(diagnosis: Diagnosis) -> str:
     from . import diagnosis as parts
 
     return parts.page(diagnosis)
+
+
+def explanation_page(explanation: Explanation, faithfulness: Faithfulness | None = None) -> str:
+    """Which part of one picture speaks for a class, and which for another."""
+    from . import explanation as parts
+
+    return parts.page(explanation, faithfulness)
 
 
 def training_page(report: TrainingReport) -> str:

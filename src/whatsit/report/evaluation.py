@@ -10,10 +10,12 @@ from ..wording import counted
 from . import confusion, reliability, text
 from .page import render
 from .pictures import MOST, Thumbnail, common_folder, thumbnail
+from .whys import whys
 
 if TYPE_CHECKING:
     from ..calibration import Calibration
     from ..evaluation import Answer, ClassScore, Evaluation
+    from ..explain.explainer import Explainer
 
 _PAIRS = 10  # each with up to three pictures
 _PAIR_PICTURES = 3
@@ -44,9 +46,9 @@ class Pair:
     pictures: tuple[Thumbnail, ...]
 
 
-def page(evaluation: Evaluation) -> str:
-    """The whole page."""
-    return render("evaluation.html", context(evaluation))
+def page(evaluation: Evaluation, explainer: Explainer | None) -> str:
+    """The whole page; with an explainer, a few of the mistakes stand under their maps."""
+    return render("evaluation.html", {**context(evaluation), "whys": whys(evaluation, explainer)})
 
 
 def context(

@@ -30,17 +30,22 @@ class Program(Protocol):
     @property
     def output(self) -> OutputSpec: ...
 
+    @property
+    def tap(self) -> OutputSpec | None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A .tflite whose output need not be probabilities, such as an embedding: for `raw` alone.
+    """A .tflite made in memory. Its output need not be probabilities: then it is for `raw` alone.
 
-    `output.classes` is the number of values that it gives.
+    `output.classes` is the number of values that it gives. `tap` says what its second output is,
+    where it has one, which may be int8 too.
     """
 
     name: str
     data: bytes = field(repr=False)
     output: OutputSpec
+    tap: OutputSpec | None = None
 
 
 class Runtime(Protocol):
@@ -60,9 +65,24 @@ class Runtime(Protocol):
         """
         ...
 
+    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (1, C) as `run` gives them, and the second output (1, D) in real numbers.
+
+        Only for a program with a `tap`. Each is in memory of its own. Raises ModelDamaged as `run`
+        does, and for other than D values.
+        """
+        ...
+
     def close(self) -> None:
         """Releases the engine's memory. Calling it again does nothing."""
         ...
+
+
+def check_outputs(program: Program, found: int, *, engine: str = LITERT) -> None:
+    """Raises ModelDamaged unless the engine finds one output, and one more for a tap."""
+    expected = 1 if program.tap is None else 2
+    if found != expected:
+        raise failed(program.name, f"it finds {found} outputs instead of {expected}", engine=engine)
 
 
 def flat(name: str, spec: OutputSpec, raw: Array, *, engine: str = LITERT) -> Array:
@@ -97,6 +117,19 @@ def probabilities(
             hint="the file is damaged, or its graph ends before the softmax",
         )
     return np.clip(scores, 0.0, 1.0)
+
+
+def real_numbers(
+    name: str, spec: OutputSpec, raw: Array, *, engine: str = LITERT
+) -> NDArray[np.float32]:
+    """The tensor `raw` of the model `name` as (1, D) real numbers, in memory of their own.
+
+    They are those of LiteRT's operator DEQUANTIZE. Raises ModelDamaged for anything but D values.
+    """
+    values = flat(name, spec, raw, engine=engine)
+    if spec.dtype == "float32":
+        return values
+    return (values.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
 
 
 def no_engine(engine: str, reason: str, install: str) -> RuntimeUnavailable:

@@ -13,6 +13,7 @@ class FakeRuntime:
 
     def __init__(self, program: Program, threads: int = 1) -> None:
         self._classes = program.output.classes
+        self._tap = program.tap
         self.closed = False
 
     def run(self, batch: Array) -> NDArray[np.float32]:
@@ -26,6 +27,11 @@ class FakeRuntime:
     def raw(self, batch: Array) -> Array:
         """The same numbers as `run`."""
         return self.run(batch)
+
+    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """The scores, and D times the mean of the input."""
+        assert self._tap is not None
+        return self.run(batch), np.full((1, self._tap.classes), batch.mean(), np.float32)
 
     def close(self) -> None:
         """Notes that it was called."""

@@ -20,6 +20,7 @@ _MEMORY_BYTES = 8 << 30  # address space: numpy and LiteRT map far more than the
 _MAX_MODEL_BYTES = 1 << 31  # the largest flatbuffer
 _MAX_ANSWER_BYTES = 64 << 20  # a child gone mad must not fill our memory
 _HEADER = struct.Struct("<cQ")
+_LENGTH = struct.Struct("<Q")
 _DATA, _ERROR, _NO_ENGINE = b"d", b"e", b"n"
 
 
@@ -41,8 +42,26 @@ def _receive(stream: IO[bytes], most_bytes: int) -> tuple[bytes, bytes]:
     return kind, content
 
 
+def _packed(parts: list[bytes]) -> bytes:
+    return b"".join(piece for part in parts for piece in (_LENGTH.pack(len(part)), part))
+
+
+def _unpacked(content: bytes) -> list[bytes]:
+    """The parts that `_packed` put together. Raises EOFError where the content ends within one."""
+    parts, at = [], 0
+    while at < len(content):
+        start = at + _LENGTH.size
+        if start > len(content):
+            raise EOFError
+        at = start + _LENGTH.unpack_from(content, start - _LENGTH.size)[0]
+        if at > len(content):
+            raise EOFError
+        parts.append(content[start:at])
+    return parts
+
+
 def _child(threads: int, timeout_s: float) -> None:
-    """Takes the model, then a batch at a time, and answers each with the raw output."""
+    """Takes the model, then a batch at a time, and answers each with the raw outputs."""
     import os
     import signal
 
@@ -87,7 +106,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes], threads: int, timeout_s: flo
     interpreter = Interpreter(model_content=model, num_threads=threads)
     interpreter.allocate_tensors()
     tensor = interpreter.get_input_details()[0]
-    output = interpreter.get_output_details()[0]["index"]
+    outputs = [details["index"] for details in interpreter.get_output_details()]
     answer = b""
     while True:
         faulthandler.cancel_dump_traceback_later()
@@ -97,7 +116,7 @@ def _serve(requests: IO[bytes], answers: IO[bytes], threads: int, timeout_s: flo
         array = np.frombuffer(batch, tensor["dtype"]).reshape(tensor["shape"])
         interpreter.set_tensor(tensor["index"], array)
         interpreter.invoke()
-        answer = interpreter.get_tensor(output).tobytes()
+        answer = _packed([interpreter.get_tensor(index).tobytes() for index in outputs])
 
 
 if __name__ == "__main__":
@@ -123,6 +142,7 @@ from .base import (  # noqa: E402
     flat,
     no_engine,
     probabilities,
+    real_numbers,
 )
 
 
@@ -131,27 +151,46 @@ class IsolatedRuntime:
 
     def __init__(self, program: Program, threads: int = 1) -> None:
         self._name = program.name
-        self._output = program.output
+        self._output, self._tap = program.output, program.tap
         self._child = _start(threads)
         self._finalizer = weakref.finalize(self, _stop, self._child)
         self._ask(program.data)
 
     def raw(self, batch: Array) -> Array:
         """The output tensor (1, C) for a batch (1, h, w, 3)."""
-        return flat(self._name, self._output, self._invoke(batch))
+        return flat(self._name, self._output, self._invoke(batch)[0])
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) for a batch (1, h, w, 3)."""
-        return probabilities(self._name, self._output, self._invoke(batch))
+        return probabilities(self._name, self._output, self._invoke(batch)[0])
+
+    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
+        assert self._tap is not None
+        scores, tap = self._invoke(batch)
+        return (
+            probabilities(self._name, self._output, scores),
+            real_numbers(self._name, self._tap, tap),
+        )
 
     def close(self) -> None:
         """Ends the child."""
         self._finalizer()
 
-    def _invoke(self, batch: Array) -> Array:
+    def _invoke(self, batch: Array) -> list[Array]:
         answer = self._ask(batch.tobytes())
         try:
-            return np.frombuffer(answer, self._output.dtype)
+            parts = _unpacked(answer)
+        except EOFError as error:
+            raise failed(self._name, "its process gives half an answer") from error
+        specs = [spec for spec in (self._output, self._tap) if spec is not None]
+        if len(parts) != len(specs):
+            reason = f"it finds {len(parts)} outputs instead of {len(specs)}"
+            raise failed(self._name, reason)
+        try:
+            return [
+                np.frombuffer(part, spec.dtype) for part, spec in zip(parts, specs, strict=True)
+            ]
         except ValueError as error:  # half a number
             raise failed(self._name, str(error)) from error
 

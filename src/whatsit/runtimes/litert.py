@@ -16,10 +16,12 @@ from .base import (
     LITERT,
     Array,
     Program,
+    check_outputs,
     failed,
     flat,
     no_engine,
     probabilities,
+    real_numbers,
 )
 
 _first_start = threading.Lock()
@@ -31,33 +33,41 @@ class LiteRTRuntime:
 
     def __init__(self, program: Program, threads: int = 1) -> None:
         self._name = program.name
-        self._output = program.output
-        self._interpreter, self._input_index, self._output_index = _start(program, threads)
+        self._output, self._tap = program.output, program.tap
+        self._interpreter, self._input_index, self._output_indices = _start(program, threads)
 
     def raw(self, batch: Array) -> Array:
         """The output tensor (1, C) for a batch (1, h, w, 3)."""
-        return flat(self._name, self._output, self._invoke(batch))
+        return flat(self._name, self._output, self._invoke(batch)[0])
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) for a batch (1, h, w, 3)."""
-        return probabilities(self._name, self._output, self._invoke(batch))
+        return probabilities(self._name, self._output, self._invoke(batch)[0])
+
+    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
+        assert self._tap is not None
+        scores, tap = self._invoke(batch)
+        return (
+            probabilities(self._name, self._output, scores),
+            real_numbers(self._name, self._tap, tap),
+        )
 
     def close(self) -> None:
         """Releases the interpreter."""
         self._interpreter = None
 
-    def _invoke(self, batch: Array) -> Array:
+    def _invoke(self, batch: Array) -> list[Array]:
         try:
             self._interpreter.set_tensor(self._input_index, batch)
             self._interpreter.invoke()
-            raw: Array = self._interpreter.get_tensor(self._output_index)
+            return [self._interpreter.get_tensor(index) for index in self._output_indices]
         except (RuntimeError, ValueError) as error:
             raise failed(self._name, str(error)) from error
-        return raw
 
 
-def _start(program: Program, threads: int) -> tuple[Any, int, int]:
-    """An interpreter with its tensors allocated, and the indices of its input and output."""
+def _start(program: Program, threads: int) -> tuple[Any, int, list[int]]:
+    """An interpreter with its tensors allocated, and the indices of its input and outputs."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
@@ -66,10 +76,11 @@ def _start(program: Program, threads: int) -> tuple[Any, int, int]:
         interpreter = Interpreter(model_content=program.data, num_threads=threads)
         with _silent_first_start():
             interpreter.allocate_tensors()
-        source, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        source, targets = interpreter.get_input_details()[0], interpreter.get_output_details()
     except (RuntimeError, ValueError) as error:
         raise failed(program.name, str(error)) from error
-    return interpreter, source["index"], target["index"]
+    check_outputs(program, len(targets))
+    return interpreter, source["index"], [target["index"] for target in targets]
 
 
 @contextlib.contextmanager

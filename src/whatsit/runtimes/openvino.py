@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelDamaged, ModelUnsupported, RuntimeUnavailable
-from .base import Array, Program, failed, flat, no_engine, probabilities
+from .base import Array, Program, failed, flat, no_engine, probabilities, real_numbers
 
 _ENGINE = "OpenVINO"
 _TELEMETRY = "openvino_telemetry"
@@ -34,39 +34,50 @@ class OpenVINORuntime:
 
     def __init__(self, program: Program, threads: int = 1) -> None:
         self._name = program.name
-        self._output = program.output
+        self._output, self._tap = program.output, program.tap
         self._request = _start(program, threads, self._precision)
         self._input = self._request.get_input_tensor().data  # a view: what is written there is run
 
     def raw(self, batch: Array) -> Array:
         """The output tensor (1, C) for a batch (1, h, w, 3)."""
-        return flat(self._name, self._output, self._infer(batch), engine=_ENGINE)
+        return flat(self._name, self._output, self._infer(batch)[0], engine=_ENGINE)
 
     def run(self, batch: Array) -> NDArray[np.float32]:
         """Scores (1, C) for a batch (1, h, w, 3)."""
-        return probabilities(self._name, self._output, self._infer(batch), engine=_ENGINE)
+        return probabilities(self._name, self._output, self._infer(batch)[0], engine=_ENGINE)
+
+    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
+        assert self._tap is not None
+        scores, tap = self._infer(batch)
+        return (
+            probabilities(self._name, self._output, scores, engine=_ENGINE),
+            real_numbers(self._name, self._tap, tap, engine=_ENGINE),
+        )
 
     def close(self) -> None:
         """Releases the compiled model."""
         self._request = self._input = None
 
-    def _infer(self, batch: Array) -> Array:
+    def _infer(self, batch: Array) -> list[Array]:
+        """The outputs, in the order of the graph: views of what the next picture overwrites."""
         # numpy would spread or convert what does not fit.
         if (batch.shape, batch.dtype) != (self._input.shape, self._input.dtype):
             raise _failed(self._name, f"its input takes no {batch.dtype} {list(batch.shape)}")
         self._input[...] = batch
         try:
             self._request.infer()
-            raw: Array = self._request.get_output_tensor().data
+            return [tensor.data for tensor in self._request.output_tensors]
         except RuntimeError as error:
             raise _failed(self._name, str(error)) from error
-        return raw
 
 
 class BFloat16OpenVINORuntime(OpenVINORuntime):
     """OpenVINO with floats of 8 significant bits: far faster on processors that have them.
 
-    Raises RuntimeUnavailable on others.
+    With a tap it rounds in other places, so the scores are not quite those of the same graph
+    without.
+    Raises RuntimeUnavailable on other processors.
     """
 
     _precision = "bf16"
@@ -98,19 +109,21 @@ def _start(program: Program, threads: int, precision: str) -> Any:
     }
     try:
         compiled = core.compile_model(_read(core, program), "CPU", settings)
+        specs = [spec for spec in (program.output, program.tap) if spec is not None]
         edges = len(compiled.inputs), len(compiled.outputs)
-        if edges != (1, 1):
+        if edges != (1, len(specs)):
             raise _failed(program.name, f"it finds {edges[0]} inputs and {edges[1]} outputs")
-        dtype = compiled.output().get_element_type().to_dtype()
+        dtypes = [output.get_element_type().to_dtype() for output in compiled.outputs]
         request = compiled.create_infer_request()
     except RuntimeError as error:
         raise _failed(program.name, str(error)) from error
-    if dtype != program.output.dtype:
-        raise ModelUnsupported(
-            f"{_ENGINE} gives {dtype} scores for model {program.name!r}",
-            expected=f"{program.output.dtype}, as the file says",
-            hint="the runtime 'litert' may run it",
-        )
+    for dtype, spec, what in zip(dtypes, specs, ("scores", "values on the way"), strict=False):
+        if dtype != spec.dtype:
+            raise ModelUnsupported(
+                f"{_ENGINE} gives {dtype} {what} for model {program.name!r}",
+                expected=f"{spec.dtype}, as the file says",
+                hint="the runtime 'litert' may run it",
+            )
     return request
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +22,19 @@ from ..datasets import Dataset, LeftOut, Row, folders
 from ..doctor import groups as alike
 from ..embedding import embed
 from ..errors import DatasetError, ModelDamaged, ModelUnsupported, UsageError
-from ..graph.head import Layer, last_layer
+from ..graph.head import last_layer
+from ..trust import RECORD
 from .descent import lowest
-from .head import Floats, HeadFit, Score, check_installed, one_thread
+from .few import fit_few
+from .head import (
+    Floats,
+    HeadFit,
+    Outcome,
+    Score,
+    check_installed,
+    cross_validated,
+    one_thread,
+)
 from .making import Lesson, Progress, Told, check_output, headed, made, put
 from .memory import Memory
 from .pictures import (
@@ -41,6 +52,7 @@ STRENGTH = 0.03  # as scikit-learn's C: ten times as much costs the others more 
 # come, so that a row fitted against the former asks for too much. On flowers it saves them 0.5
 # points and costs the new class 3.
 CAUTION = 0.3
+_FEW = ("ridge", "means")  # the rules of a layer from few pictures
 _IN_TURN = 5  # one picture in five is held out to say what the addition costs
 _STOP = 1e-3  # of the gradient, which is a sum over all pictures
 _MOST_STEPS = 300
@@ -151,7 +163,7 @@ def _lesson(
             expected=f"at least {LEAST_PICTURES}",
         )
     vectors = embeddings.vectors[good]
-    fit = _fitted(last_layer(parent), memory, vectors, seed)
+    fit = _fitted(parent, memory, vectors, seed, workers)
     learned = Material(dataset.only(good), names, (len(names) - 1,) * len(good))
     asked = None if held is None else held.only(readable)
     return Lesson(
@@ -206,8 +218,11 @@ class _Task:
         return _Task(self.places[rows], self.others[rows], self.new[rows], self.weights[rows])
 
 
-def _fitted(layer: Layer, memory: Memory, vectors: Floats, seed: int) -> HeadFit:
+def _fitted(
+    parent: Bundle, memory: Memory, vectors: Floats, seed: int, workers: int | None
+) -> HeadFit:
     """The layer with one row more; its score is that of pictures held out of both sides."""
+    layer, few = last_layer(parent), _recipe(parent).get("rule") in _FEW
     rows, count = layer.weights, len(layer.bias)
     kept = np.bincount(memory.classes, minlength=count)
     shares = np.asarray(memory.pictures) / np.maximum(kept, 1)
@@ -222,10 +237,12 @@ def _fitted(layer: Layer, memory: Memory, vectors: Floats, seed: int) -> HeadFit
     turns = np.random.default_rng(seed).permutation(len(truth)) % _IN_TURN
     with one_thread():
         right, losses = np.zeros(len(truth), bool), np.zeros(len(truth))
+        added = np.zeros(len(truth))
         for turn in range(_IN_TURN):
             held = turns == turn
             row, bias = _row(task.only(~held))
-            given = np.column_stack([logits[held], task.places[held] @ row + bias])
+            added[held] = task.places[held] @ row + bias
+            given = np.column_stack([logits[held], added[held]])
             right[held] = given.argmax(axis=1) == truth[held]
             losses[held] = _log_sum(given) - given[np.arange(len(given)), truth[held]]
         row, bias = _row(task)
@@ -238,6 +255,47 @@ def _fitted(layer: Layer, memory: Memory, vectors: Floats, seed: int) -> HeadFit
         strength=STRENGTH,
         scores=(score,),
         judged=len(truth),
+        outcome=_outcome(logits, added, memory, few, seed, workers) if _vouched(parent) else None,
+    )
+
+
+def _vouched(parent: Bundle) -> bool:
+    """Whether what it remembers can calibrate: a whole network was fitted to all of that."""
+    return RECORD in parent.record and _recipe(parent).get("method") != "finetune"
+
+
+def _recipe(parent: Bundle) -> Mapping[str, Any]:
+    found = parent.record.get("recipe")
+    return found if isinstance(found, dict) else {}
+
+
+def _outcome(
+    logits: _Array, added: _Array, memory: Memory, few: bool, seed: int, workers: int | None
+) -> Outcome | None:
+    """What pictures are given by rows that were fitted to others, as many of each class.
+
+    `logits` (N, C) are those of the old rows, the new pictures last; `added` (N,) those of the new
+    row. The old rows were fitted to what is remembered, and are surer of it than of what comes: for
+    those pictures, layers fitted to the rest of the memory stand in.
+    """
+    vectors, count = memory.vectors(), logits.shape[1]
+    if few:
+        old = fit_few(vectors, memory.classes).outcome
+    else:
+        old = cross_validated(vectors, memory.classes, seed=seed, workers=workers)
+    if old is None:
+        return None
+    new = np.arange(len(vectors), len(logits))
+    kept = np.concatenate(
+        [np.flatnonzero(old.truth == index)[: len(new)] for index in range(count)]
+    )
+    new = new[:: -(-len(new) * count // len(kept))]
+    rows = np.concatenate([old.rows[kept], new])
+    given = np.concatenate([old.logits[kept], logits[new]])
+    return Outcome(
+        rows=rows,
+        truth=np.concatenate([old.truth[kept], np.full(len(new), count)]),
+        logits=np.column_stack([given, added[rows]]).astype(np.float32),
     )
 
 

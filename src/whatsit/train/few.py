@@ -14,7 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from .head import Classes, Floats, HeadFit, Score, checked_classes, one_thread
+from .head import (
+    MOST_KEPT,
+    Classes,
+    Floats,
+    HeadFit,
+    Outcome,
+    Score,
+    checked_classes,
+    one_thread,
+)
 
 # Shares of the mean eigenvalue. With the last, no direction counts more than another: the means.
 STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10_000.0)
@@ -94,6 +103,12 @@ def fit_few(
         judged = [_judged(solver, truth, each, alike, known) for each in sorted(strengths)]
         score, sharpness = min(judged, key=lambda pair: (pair[0].loss, -pair[0].strength))
         weights = solver.weights(score.strength) * sharpness
+        outcome = None
+        if judgeable:
+            rows = np.flatnonzero(known)
+            rows = rows[:: 1 + len(rows) // MOST_KEPT]
+            given = solver.without_itself(score.strength, alike)[rows] * sharpness
+            outcome = Outcome(rows, truth[rows], given.astype(np.float32))
     return HeadFit(
         weights=weights.astype(np.float32),
         bias=(-weights @ mean).astype(np.float32),
@@ -101,6 +116,7 @@ def fit_few(
         strength=score.strength,
         scores=tuple(score for score, _ in judged) if judgeable else (),
         judged=int(known.sum()) if judgeable else 0,
+        outcome=outcome,
     )
 
 

@@ -30,6 +30,7 @@ STRENGTHS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _FOLDS = 5
 # A loss over so many pictures places the strength well enough; more folds would only take time.
 _ENOUGH_JUDGED = 300
+MOST_KEPT = 2000  # of their logits, to calibrate with: more say the same again
 _ROUGH, _FINE = 1e-3, 1e-5  # of the gradient, where a fit stops: for the choice, and what is kept
 _MOST_STEPS = 1000
 _OWN = 0.8  # how far each value is scaled by its own spread: 1 is all the way
@@ -46,10 +47,24 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """The logits (M, C) of the pictures `rows` (M,), whose classes are `truth`, of layers that were
+    fitted to others.
+
+    At most about MOST_KEPT of those that were judged; -inf for a class that such a layer knew not.
+    """
+
+    rows: Classes = field(repr=False)
+    truth: Classes = field(repr=False)
+    logits: Floats = field(repr=False)
+
+
+@dataclass(frozen=True)
 class HeadFit:
     """A layer in real numbers: logits (N, C) = vectors (N, D) @ weights (C, D).T + bias (C,).
 
-    `scores` are what `strength` was chosen by, over `judged` pictures.
+    `scores` are what `strength` was chosen by, over `judged` pictures; `outcome` is what it gave
+    some of them. None where nothing could be judged.
     """
 
     weights: Floats = field(repr=False)
@@ -58,6 +73,7 @@ class HeadFit:
     strength: float
     scores: tuple[Score, ...]
     judged: int
+    outcome: Outcome | None = None
 
     def logits(self, vectors: Floats) -> Floats:
         """What the layer gives for embeddings (N, D), as float32 (N, C)."""
@@ -121,17 +137,30 @@ def fit_head(
     if not strengths or min(strengths) <= 0:
         raise UsageError(f"the strengths {list(strengths)}", expected="numbers above 0")
     ordered = sorted(strengths)
-    parts = _parts(truth, groups, seed) if len(ordered) > 1 else []
-    with one_thread(), ThreadPoolExecutor(workers or machine.cpu_count()) as pool:
-        judged = list(pool.map(lambda part: _path(vectors, truth, part, ordered), parts))
-        scores, count_judged = _joined(judged, ordered)
-        strength = min(scores, key=lambda score: score.loss).strength if scores else ordered[0]
+    with one_thread():
+        choice = _choice(vectors, truth, groups, ordered, seed, workers)
+        strength = choice.strength
         scaling = Scaling.of(vectors)
         start = np.zeros((count, vectors.shape[1] + 1))
         rows = _fitted(scaling(vectors).astype(np.float64), truth, strength, _FINE, start)
     return HeadFit(
-        *scaling.undone(rows[:, :-1], rows[:, -1]), "logistic", strength, scores, count_judged
+        *scaling.undone(rows[:, :-1], rows[:, -1]),
+        rule="logistic",
+        strength=strength,
+        scores=choice.scores,
+        judged=choice.judged,
+        outcome=choice.outcome,
     )
+
+
+def cross_validated(
+    vectors: Floats, classes: Sequence[int] | Classes, *, seed: int = 0, workers: int | None = None
+) -> Outcome | None:
+    """The outcome that `fit_head` has, without the head."""
+    truth = np.asarray(classes, np.int64)
+    checked_classes(vectors, truth)
+    with one_thread():
+        return _choice(vectors, truth, None, STRENGTHS, seed, workers).outcome
 
 
 def check_installed() -> None:
@@ -174,18 +203,69 @@ def _parts(truth: Classes, groups: Sequence[int] | None, seed: int) -> list[tupl
     return parts[-needed:] if needed < len(parts) else parts
 
 
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A strength, and by what it was chosen: as HeadFit has them."""
+
+    strength: float
+    scores: tuple[Score, ...]
+    judged: int
+    outcome: Outcome | None
+
+
+def _choice(
+    vectors: Floats,
+    truth: Classes,
+    groups: Sequence[int] | None,
+    strengths: Sequence[float],
+    seed: int,
+    workers: int | None,
+) -> _Choice:
+    """The best of the rising strengths by cross-validation; the first if there is nothing to it."""
+    parts = _parts(truth, groups, seed) if len(strengths) > 1 else []
+    most = MOST_KEPT // max(1, len(parts))
+    with ThreadPoolExecutor(workers or machine.cpu_count()) as pool:
+        paths = list(pool.map(lambda part: _path(vectors, truth, part, strengths, most), parts))
+    scores, judged = _joined([path.judged for path in paths], strengths)
+    if not scores:
+        return _Choice(strengths[0], (), 0, None)
+    place = min(range(len(scores)), key=lambda place: scores[place].loss)
+    return _Choice(scores[place].strength, scores, judged, _outcome(paths, place, truth))
+
+
 # One (loss, right) for each picture and strength; NaN where the path ended before.
 _Judged = NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """What the pictures of a part were given by layers fitted to the others, of rising strength.
+
+    `judged` (strengths, N, 2): loss and whether right. `logits` (strengths, M, K) are of some of
+    the pictures, `rows` (M,), for the classes `present` (K,).
+    """
+
+    judged: _Judged
+    present: Classes
+    rows: Classes
+    logits: Floats
+
+
 def _path(
-    vectors: Floats, truth: Classes, part: tuple[int, ...], strengths: Sequence[float]
-) -> _Judged:
-    """(strengths, pictures of `part`, 2): loss and whether right, fitted to the others."""
+    vectors: Floats,
+    truth: Classes,
+    part: tuple[int, ...],
+    strengths: Sequence[float],
+    most: int,
+) -> _Path:
     held = np.zeros(len(truth), bool)
     held[list(part)] = True
-    found = np.full((len(strengths), len(part), 2), np.nan)
     present = np.unique(truth[~held])
+    kept = np.flatnonzero(np.isin(truth[held], present))
+    kept = kept[:: 1 + len(kept) // most] if len(present) > 1 else kept[:0]
+    judged = np.full((len(strengths), len(part), 2), np.nan)
+    given = np.empty((len(strengths), len(kept), len(present)), np.float32)
+    found = _Path(judged, present, np.flatnonzero(held)[kept], given)
     if len(present) < 2:
         return found
     scaling = Scaling.of(vectors[~held])
@@ -195,11 +275,12 @@ def _path(
     for place, strength in enumerate(strengths):
         rows = _fitted(known, own, strength, _ROUGH, rows)
         logits = asked @ rows[:, :-1].T + rows[:, -1]
-        found[place] = _outcome(logits, present, truth[held])
+        judged[place] = _losses(logits, present, truth[held])
+        given[place] = logits[kept]
     return found
 
 
-def _outcome(logits: _Array, present: Classes, truth: Classes) -> _Judged:
+def _losses(logits: _Array, present: Classes, truth: Classes) -> _Judged:
     """(pictures, 2): the log loss, and 1 where the best class is the true one; NaN if unknown.
 
     `present` are the classes of the columns: of others, all pictures are held out.
@@ -209,6 +290,18 @@ def _outcome(logits: _Array, present: Classes, truth: Classes) -> _Judged:
     rows = np.column_stack([losses, logits.argmax(axis=1) == columns])
     rows[present[columns] != truth] = np.nan
     return rows
+
+
+def _outcome(paths: Sequence[_Path], place: int, truth: Classes) -> Outcome:
+    """What the strength at `place` gave, over all parts and classes."""
+    count = int(truth.max()) + 1
+    found = []
+    for path in paths:
+        logits = np.full((len(path.rows), count), -np.inf, np.float32)
+        logits[:, path.present] = path.logits[place]
+        found.append(logits)
+    rows = np.concatenate([path.rows for path in paths])
+    return Outcome(rows, truth[rows], np.concatenate(found))
 
 
 def _joined(judged: list[_Judged], strengths: Sequence[float]) -> tuple[tuple[Score, ...], int]:

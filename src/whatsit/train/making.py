@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from ..evaluation import Evaluation
 from ..graph.graft import graft
 from ..labels import Labels
 from ..measures import Rate
+from ..trust import RECORD, Trust
+from . import trusting
 from .head import Classes, Floats, HeadFit
 from .measuring import measure
 from .memory import Memory
@@ -27,6 +30,12 @@ from .pictures import Material
 from .report import Flip, TrainingReport
 
 Progress = Callable[[str, int, int], None]  # (what is done, done, total)
+
+
+_UNCALIBRATED = (
+    "nothing says how far its answers can be trusted, with so few pictures: `whatsit calibrate` "
+    "does, with others"
+)
 
 
 class Told:
@@ -83,6 +92,7 @@ class Product:
 
     `best` is the class that it gives each held picture in real numbers, before it is stored.
     `held_vectors` are the embeddings that its backbone makes of them, if they are known.
+    `trust` says how far answers of that bundle can be trusted, None where too little is known.
     """
 
     method: str
@@ -90,6 +100,7 @@ class Product:
     make: Callable[[Mapping[str, Any]], Bundle] = field(repr=False)
     best: Classes | None = field(repr=False)
     memory: Memory | None = field(repr=False)
+    trust: Callable[[Bundle], Trust | None] = field(repr=False)
     held_vectors: Floats | None = field(default=None, repr=False)
     float_bundle: Bundle | None = field(default=None, repr=False)
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -115,6 +126,7 @@ def headed(lesson: Lesson, *, remember: bool) -> Product:
         make=lambda facts: grafted(lesson, facts),
         best=lesson.fit.logits(lesson.held_vectors).argmax(axis=1) if held else None,
         memory=memory if remember else None,
+        trust=partial(trusting.of_layer, lesson),
         held_vectors=lesson.held_vectors,  # the backbone is the parent's
     )
 
@@ -134,8 +146,19 @@ def made(
     if product.memory is not None:
         facts["memory"] = product.memory.to_json()
     draft = product.make(facts)
+    trust = product.trust(draft)
+    if trust is None:
+        told.add(_UNCALIBRATED)
+    else:
+        facts[RECORD] = trust.to_json()
+        draft = draft.with_facts({RECORD: facts[RECORD]})
     stored = time.perf_counter()
     evaluation = measured(lesson, draft, workers, progress, product.held_vectors)
+    trust_check = None
+    if lesson.held is not None:
+        truth = np.asarray(lesson.held.classes, np.int64)
+        runtime = default_runtime(lesson.parent)
+        trust_check = trusting.checked(draft, product.held_vectors, truth, runtime)
     rate = _accuracy(lesson, evaluation)
     estimated = lesson.estimated and evaluation is None
     bundle = product.make({**facts, **_quality(lesson, rate, evaluation, estimated)})
@@ -165,6 +188,7 @@ def made(
         estimate=rate.value if estimated else None,
         float_bundle=product.float_bundle,
         finished=product.finished,
+        trust_check=trust_check,
     )
 
 

@@ -22,6 +22,7 @@ from ..evaluation import Answer, Evaluation, Ranked
 from ..graph.head import tail_graph
 from ..results import top_k
 from ..runtimes import Graph, open_runtime
+from ..trust import tempered, trust_of
 from .head import Floats
 
 Progress: TypeAlias = Callable[[int, int], None]  # (done, total)
@@ -69,15 +70,22 @@ def measure(
 
 
 def _by_embedding(bundle: Bundle, vectors: Floats, engine: str, kept: int) -> list[Ranked]:
-    """The best classes of each embedding, by what follows it in the bundle's own graph."""
+    """The best classes of each embedding, with their scores as a classifier gives them."""
+    trust = trust_of(bundle)
+    found = []
+    for scores in tail_scores(bundle, vectors, engine):
+        # One by one, as a classifier has them: many at once may differ in the last bit.
+        given = scores if trust is None else tempered(scores, trust.temperature)
+        found.append(tuple((i, float(given[i])) for i in top_k(given, kept)))
+    return found
+
+
+def tail_scores(bundle: Bundle, vectors: Floats, engine: str) -> Floats:
+    """The model's own scores (N, C), by what follows the embeddings (N, D) in its graph."""
     tail = tail_graph(bundle)
     runtime = open_runtime(Graph(bundle.name, tail.data, bundle.output), engine)
     try:
-        found = []
-        for vector in vectors:
-            scores = runtime.run(tail.batch(vector))[0]
-            found.append(tuple((i, float(scores[i])) for i in top_k(scores, kept)))
-        return found
+        return np.stack([runtime.run(tail.batch(vector))[0].copy() for vector in vectors])
     finally:
         runtime.close()
 

@@ -47,7 +47,7 @@ class Memory:
         """The memory of embeddings (N, D); of very many, an even share of each class."""
         count = int(classes.max()) + 1
         mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
-        kept = _even(classes, MOST_PICTURES)
+        kept = even(classes, MOST_PICTURES)
         centred = (vectors[kept] - mean).astype(np.float64)
         with one_thread():
             directions = _rounded(_principal(centred, DIRECTIONS))
@@ -168,7 +168,7 @@ def _rounded(directions: NDArray[np.float64]) -> Floats:
     return rounded
 
 
-def _even(classes: Classes, most: int) -> NDArray[np.int64]:
+def even(classes: Classes, most: int) -> NDArray[np.int64]:
     """Rows, at most about `most`, with the same share of each class, at least one."""
     if len(classes) <= most:
         return np.arange(len(classes))

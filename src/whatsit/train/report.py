@@ -10,7 +10,9 @@ from ..bundle import Bundle
 from ..datasets import LeftOut
 from ..evaluation import Evaluation
 from ..measures import Rate
+from ..trust import trust_of
 from .curve import LearningCurve
+from .trusting import TrustCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class TrainingReport:
     bits; after `finetune`, `float_bundle` is the model of these, as float16. `finished` is False
     if training was interrupted and the model is the best so far.
     `pictures` counts those that were learned from, by class. `curve` is there where it was asked
-    for, of a head.
+    for, of a head. `trust_check` says how the calibration that is in the bundle does on the
+    held-out pictures, where both are there.
     """
 
     bundle: Bundle
@@ -56,6 +59,7 @@ class TrainingReport:
     float_bundle: Bundle | None = field(default=None, repr=False)
     finished: bool = True
     curve: LearningCurve | None = None
+    trust_check: TrustCheck | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that `whatsit train --json` prints."""
@@ -86,7 +90,21 @@ class TrainingReport:
             "recipe": dict(self.recipe),
             "left_out": [{"path": row.path, "reason": row.reason} for row in self.left_out],
             "curve": None if self.curve is None else self.curve.to_json(),
+            "calibration": self._calibration(),
             "notes": list(self.notes),
             "seconds": {stage: round(s, 3) for stage, s in self.seconds.items()},
             "evaluation": None if self.evaluation is None else self.evaluation.to_json(),
+        }
+
+    def _calibration(self) -> dict[str, Any] | None:
+        """What the bundle knows of its own reliability, and how it does where it was tried."""
+        trust = trust_of(self.bundle)
+        if trust is None:
+            return None
+        return {
+            "data_set": trust.data_set,
+            "pictures": trust.pictures,
+            "temperature": trust.temperature,
+            "rule": trust.known.rule,
+            "held_out": None if self.trust_check is None else self.trust_check.to_json(),
         }

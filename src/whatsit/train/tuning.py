@@ -30,7 +30,7 @@ class Tuning:
     """
 
     epochs: int | None = None
-    batch: int = 32
+    batch: int = 16
     rate: float = 3e-4
     device: str = "auto"
 

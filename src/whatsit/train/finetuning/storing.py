@@ -24,7 +24,9 @@ from ...graph.plain import plain_graph
 from ...graph.quantize import quantize_int8
 from ...graph.read import Model
 from ...graph.remade import remade
-from ..head import Classes
+from ...trust import Trust
+from .. import trusting
+from ..head import Classes, Floats
 from ..making import Lesson, Product, Progress, accuracy_row, grafted, measured
 from ..memory import Memory
 from ..tuning import Order
@@ -92,13 +94,16 @@ def stored(
     quantised = time.perf_counter()
     float_bundle, best = _measured_float(lesson, draft, graph, recipe, order)
     measured_float = time.perf_counter()
-    memory = _memory(lesson, make({}), workers, progress) if remember else None
+    seen = _seen(lesson, make({}), workers, progress)
+    memory = Memory.of(*seen.learned(lesson)) if remember else None
     return Product(
         method="finetune",
         recipe=recipe,
         make=make,
         best=best,
         memory=memory,
+        trust=lambda bundle: seen.trust(lesson, bundle, frozenset(learned)),
+        held_vectors=seen.held,
         float_bundle=float_bundle,
         seconds={
             "quantise": quantised - start,
@@ -141,13 +146,36 @@ def _best(lesson: Lesson, evaluation: Evaluation) -> Classes:
     return np.array([given.get(dataset.place(row), -1) for row in dataset.rows], np.int64)
 
 
-def _memory(
-    lesson: Lesson, bundle: Bundle, workers: int | None, progress: Progress | None
-) -> Memory:
-    """What the new backbone makes of the pictures, so that classes can be added later."""
+@dataclass(frozen=True)
+class _Seen:
+    """What the new backbone makes of the pictures `rows` of the lesson, and of the held ones.
+
+    `held` is None if one of those cannot be read any more.
+    """
+
+    rows: list[int]
+    vectors: Floats = field(repr=False)
+    held: Floats | None = field(repr=False)
+
+    def learned(self, lesson: Lesson) -> tuple[Floats, Classes]:
+        """The embeddings and their classes."""
+        return self.vectors, np.asarray(lesson.learned.classes, np.int64)[self.rows]
+
+    def trust(self, lesson: Lesson, bundle: Bundle, learned: frozenset[str]) -> Trust | None:
+        """By the pictures that judged the epochs, which are not among the paths `learned`."""
+        paths = lesson.learned.paths
+        judged = np.array([paths[row] not in learned for row in self.rows], bool)
+        vectors, classes = self.learned(lesson)
+        return trusting.of_network(lesson, bundle, vectors, classes, judged)
+
+
+def _seen(lesson: Lesson, bundle: Bundle, workers: int | None, progress: Progress | None) -> _Seen:
+    """The embeddings that trust is made of, and what classes can be added by later."""
     step = None if progress is None else (lambda done, n: progress("Remembering", done, n))
     runtime = default_runtime(lesson.parent)  # only numbers were put into it
-    paths = lesson.learned.paths
+    count = len(lesson.learned.paths)
+    paths = [*lesson.learned.paths, *(lesson.held.paths if lesson.held is not None else [])]
     found = embed(bundle, paths, workers=workers, runtime=runtime, keep=False, progress=step)
-    good = [row for row in range(len(paths)) if row not in found.failures]
-    return Memory.of(found.vectors[good], np.asarray(lesson.learned.classes, np.int64)[good])
+    good = [row for row in range(count) if row not in found.failures]
+    whole = lesson.held is not None and all(row < count for row in found.failures)
+    return _Seen(good, found.vectors[good], found.vectors[count:] if whole else None)

@@ -1,0 +1,433 @@
+"""The examination from beginning to end: file, known pictures, comparison, labels, fix."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from .. import zoo
+from ..errors import ModelError, RuntimeUnavailable, UsageError
+from ..labels import Labels
+from ..preprocess import Preprocess
+from ..wording import counted, shown
+from . import files as file_findings
+from . import fixing, knowing, labelled, specimen
+from .comparison import Compared, against_model, against_record
+from .engine import Engine
+from .hypotheses import Deviation
+from .naming import title
+from .specimen import Specimen
+from .values import Accuracy, Checkup, Finding, Severity, Trial, by_weight
+from .ways import Picture, Range, Way
+
+if TYPE_CHECKING:
+    from .knowing import Known
+
+_LIMIT = 100  # labelled pictures
+_MOST_PICTURES = 32
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """What is written down in the course of an examination."""
+
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    trials: tuple[Trial, ...] = ()
+    accuracies: tuple[Accuracy, ...] = ()
+    labelled: int = 0
+    pictures: int = 0
+    upshot: str = ""
+    plan: fixing.Plan = field(default_factory=fixing.Plan)
+
+    def add(self, *findings: Finding) -> None:
+        self.findings.extend(findings)
+
+
+def checkup(
+    model: str | os.PathLike[str],
+    pictures: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    *,
+    against: str | os.PathLike[str] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    labels: Sequence[str] | None = None,
+    mean: float | None = None,
+    std: float | None = None,
+    fix: bool = False,
+    limit: int = _LIMIT,
+    seed: int = 0,
+    labels_by: str = "auto",
+    say: Callable[[str], None] | None = None,
+) -> Checkup:
+    """What is wrong with a model, or with what another program makes of it.
+
+    `model` is a name or a .tflite, which may be one that cannot be run. `against` is another model
+    or a file of answers that another program gave; `pictures` are those to compare on (default: the
+    golden ones, or those that the answers name). `data` are labelled pictures, of which `limit` are
+    taken. `labels`, `mean` and `std` (of pixels from 0 to 255) are what the person knows, for the
+    fix. With `fix`, `Checkup.repaired` holds the mended file, if there is anything to mend.
+
+    Raises ModelError for what is no .tflite, InputError for a bad picture, UsageError and
+    DatasetError.
+    """
+    if (mean is None) != (std is None):
+        raise UsageError("only one of mean and std", expected="both, or neither")
+    if std is not None and not 0 < abs(std) < 1e9:
+        raise UsageError(f"a std of {std:g}", expected="a number above 0")
+    chosen = [pictures] if isinstance(pictures, (str, os.PathLike)) else list(pictures)
+    tell = say or (lambda text: None)
+    patient = specimen.read(model)
+    sheet = _Sheet()
+    sheet.add(*file_findings.findings(patient))
+    opened = [Picture(os.fspath(path)) for path in chosen[:_MOST_PICTURES]]
+    if len(chosen) > _MOST_PICTURES:
+        sheet.notes.append(f"only the first {_MOST_PICTURES} of {len(chosen)} pictures are used")
+    own = Range((mean,), (std,)) if mean is not None and std is not None else _own_range(patient)
+    engine = _engine(patient, sheet)
+    if engine is None:
+        if against is not None or data is not None:
+            sheet.notes.append("the model cannot be run, so nothing could be compared")
+    else:
+        with engine:
+            own = _known(patient, engine, own, sheet, tell, given=mean is not None)
+            _compared(patient, engine, own, opened, against, sheet, tell)
+            if data is not None:
+                _labelled(
+                    patient, engine, own, os.fspath(data), limit, seed, labels_by, sheet, tell
+                )
+    return _finished(patient, sheet, against, labels, own, fix)
+
+
+def _own_range(patient: Specimen) -> Range | None:
+    """The mean and std that the metadata give a float input, where they can be applied."""
+    means, stds = patient.metadata.mean, patient.metadata.std
+    if patient.input is None or patient.input.dtype != "float32" or not means:
+        return None
+    usable = len(means) == len(stds) and len(means) in (1, 3) and all(stds)
+    return Range(means, stds) if usable else None
+
+
+def _engine(patient: Specimen, sheet: _Sheet) -> Engine | None:
+    try:
+        engine = Engine(patient)
+    except ModelError as error:
+        if not any(each.severity is Severity.SERIOUS for each in sheet.findings):
+            sheet.add(_fails(error))
+        return None
+    return engine
+
+
+def _fails(error: ModelError | RuntimeUnavailable) -> Finding:
+    return Finding(
+        "cannot-run",
+        Severity.SERIOUS,
+        "The model cannot be run",
+        (shown(error.message, 200),),
+        error.hint or "Convert the model again.",
+    )
+
+
+def _known(
+    patient: Specimen,
+    engine: Engine,
+    own: Range | None,
+    sheet: _Sheet,
+    say: Callable[[str], None],
+    *,
+    given: bool,
+) -> Range | None:
+    """Findings from known pictures; returns the range to go on with."""
+    say("known pictures")
+    try:
+        known = knowing.known(patient, engine, own)
+    except ModelError as error:
+        sheet.add(_fails(error))
+        return own
+    if engine.logits:
+        sheet.add(_logits())
+        sheet.plan = replace(sheet.plan, softmax=True)
+    if known.shifted:
+        sheet.add(_shifted(known))
+    if known.wrong_range and own is not None and not given and known.best is not None:
+        sheet.add(_wrong_range(own, known))
+        sheet.plan = replace(sheet.plan, range=known.best)
+        own = known.best
+    if own is None and known.best is not None:
+        how = (
+            f"known pictures fit it best ({known.best_gain:.1f} of {known.pictures} recognised)"
+            if known.by_answers
+            else "its answers tell known pictures apart best so: --mean and --std give others"
+        )
+        sheet.notes.append(f"taken for the missing mean and std: {_words(known.best)}, since {how}")
+        own = known.best
+    sheet.plan = replace(sheet.plan, labels=_names(patient, known))
+    return own
+
+
+def _logits() -> Finding:
+    return Finding(
+        "no-softmax",
+        Severity.SERIOUS,
+        "The model gives logits, and no probabilities",
+        ("known pictures give scores below 0 or above 1: its graph ends before the softmax",),
+        "`--fix` puts a softmax behind it.",
+        mended=True,
+    )
+
+
+def _shifted(known: Known) -> Finding:
+    assert known.offset is not None
+    assert known.lines is not None
+    return Finding(
+        "labels-shifted",
+        Severity.SERIOUS,
+        title("labels-shifted"),
+        (
+            f"ImageNet's first class is line {known.lines + 1} of its labels, and score "
+            f"{known.offset + 1} of the model, as {known.pictures} known pictures show",
+        ),
+        "`--fix` moves the labels to their scores.",
+        mended=True,
+    )
+
+
+def _wrong_range(own: Range, known: Known) -> Finding:
+    assert known.best is not None
+    return Finding(
+        "mean-std",
+        Severity.SERIOUS,
+        "Mean and std are wrong",
+        (
+            f"with {_words(own)}, it recognises {known.gain:.1f} of {known.pictures} known "
+            f"pictures; with {_words(known.best)}, {known.best_gain:.1f}",
+        ),
+        f"`--fix` writes {_words(known.best)}.",
+        mended=True,
+    )
+
+
+def _words(chosen: Range) -> str:
+    means, stds = (", ".join(f"{v:g}" for v in row) for row in (chosen.means, chosen.stds))
+    return f"mean {means} and std {stds}"
+
+
+def _names(patient: Specimen, known: Known) -> Labels | list[str] | None:
+    """The labels of a mended file, where they are not those of the file."""
+    classes, lines = patient.classes, list(patient.labels)
+    if not lines and known.by_answers and known.offset is not None:
+        imagenet = zoo.open_builtin(zoo.DEFAULT).labels
+        if known.offset == 0 and classes == len(imagenet):
+            return imagenet
+        lines = list(imagenet.names)
+        return _moved(lines, known.offset, classes)
+    shift = known.shifted
+    if not shift and len(lines) != classes:
+        shift = _likely_shift(lines, classes)
+    if not shift:
+        if patient.bundle is not None:
+            return None
+        about = patient.layout.metadata
+        return fixing.named(lines, classes, patient.files, about.labels_file if about else None)
+    if len(lines) == classes and known.lines is not None:
+        return _turned(lines, shift)
+    return _moved(lines, shift, classes)
+
+
+def _likely_shift(lines: Sequence[str], classes: int) -> int:
+    """Where only the number of labels tells: a background class too few, or too many."""
+    if not lines:
+        return 0
+    background = lines[0].casefold() in ("background", "dummy", "unknown", "")
+    if len(lines) == classes - 1 and not background:
+        return 1
+    return -1 if len(lines) == classes + 1 and background else 0
+
+
+def _moved(lines: list[str], shift: int, classes: int) -> list[str]:
+    moved = ["background"] * shift + lines if shift > 0 else lines[-shift:]
+    return fixing.named(moved, classes, {}, None)
+
+
+def _turned(lines: list[str], shift: int) -> list[str]:
+    """As many lines, moved round: what fell off at one end is at the other, or was background."""
+    moved = lines[-shift:] + lines[:-shift]
+    return fixing.named(moved, len(lines), {}, None)
+
+
+def _compared(
+    patient: Specimen,
+    engine: Engine,
+    own: Range | None,
+    pictures: list[Picture],
+    against: str | os.PathLike[str] | None,
+    sheet: _Sheet,
+    say: Callable[[str], None],
+) -> None:
+    if against is None:
+        sheet.pictures = len(pictures)
+        return
+    name = os.fspath(against)
+    if specimen.is_model(name):
+        compared = against_model(patient, engine, own, pictures, name, say)
+    else:
+        compared = against_record(patient, engine, own, pictures, name, say)
+    sheet.add(*compared.findings)
+    sheet.notes += compared.notes
+    sheet.trials, sheet.pictures, sheet.upshot = compared.trials, compared.pictures, compared.upshot
+    sheet.plan = _with_cause(sheet.plan, compared, patient)
+
+
+def _with_cause(plan: fixing.Plan, compared: Compared, patient: Specimen) -> fixing.Plan:
+    """The plan that makes the file agree with what it was compared with."""
+    for deviation in compared.deviations:
+        plan = _with_deviation(plan, deviation, patient)
+    if compared.labels is not None:
+        plan = replace(plan, labels=compared.labels)
+    return plan
+
+
+def _with_deviation(plan: fixing.Plan, deviation: Deviation, patient: Specimen) -> fixing.Plan:
+    way = deviation.applied(Way.of(patient.rule))
+    if deviation.slot == "range" and way.range is not None and way.range.kind == "plain":
+        floats = patient.input is not None and patient.input.dtype == "float32"
+        return replace(plan, range=way.range) if floats else plan
+    if deviation.code == "channels-swapped":
+        return replace(plan, swap=True)
+    if deviation.slot in ("cut", "filter"):
+        try:
+            fields: Any = (way.mode, way.filter, way.fraction)
+            return replace(plan, rule=Preprocess(*fields))
+        except UsageError:  # a filter that no rule of ours has
+            return plan
+    return plan
+
+
+def _labelled(
+    patient: Specimen,
+    engine: Engine,
+    own: Range | None,
+    data: str,
+    limit: int,
+    seed: int,
+    labels_by: str,
+    sheet: _Sheet,
+    say: Callable[[str], None],
+) -> None:
+    found = labelled.examine(
+        patient, engine, own, data, limit=limit, seed=seed, labels_by=labels_by, say=say
+    )
+    sheet.add(*found.findings)
+    sheet.notes += found.notes
+    sheet.accuracies, sheet.labelled = found.rows, found.pictures
+    if found.best is not None:
+        sheet.plan = _with_deviation(sheet.plan, found.best, patient)
+        if found.best.slot == "answer" and patient.labels:
+            step = 1 if found.best.counting == "+1" else -1
+            sheet.plan = replace(sheet.plan, labels=_turned(list(patient.labels), step))
+
+
+def _finished(
+    patient: Specimen,
+    sheet: _Sheet,
+    against: str | os.PathLike[str] | None,
+    labels: Sequence[str] | None,
+    own: Range | None,
+    fix: bool,
+) -> Checkup:
+    if patient.refusal is not None and not any(
+        each.severity is Severity.SERIOUS for each in sheet.findings
+    ):
+        sheet.add(
+            Finding(
+                "refused",
+                Severity.SERIOUS,
+                "whatsit cannot run it",
+                (shown(patient.refusal.message, 200),),
+                patient.refusal.hint or "Make the bundle again.",
+                mended=True,
+            )
+        )
+    findings = by_weight(sheet.findings)
+    repaired: bytes | None = None
+    fixes: tuple[str, ...] = ()
+    if fix and (labels is not None or any(each.mended for each in findings)):
+        plan = sheet.plan if sheet.plan.range else replace(sheet.plan, range=own)
+        if labels is not None:
+            plan = replace(plan, labels=_given(labels, patient.classes))
+        bundle, done = fixing.mend(patient, _kept_output(patient, plan))
+        repaired = bundle.data
+        fixes = (*done, *_other_fixes(patient, plan, findings))
+    return Checkup(
+        model=patient.name,
+        against="" if against is None else os.fspath(against),
+        pictures=sheet.pictures,
+        findings=findings,
+        upshot=sheet.upshot or _upshot(findings),
+        trials=sheet.trials,
+        accuracies=sheet.accuracies,
+        labelled=sheet.labelled,
+        notes=tuple(dict.fromkeys(sheet.notes)),
+        repaired=repaired,
+        fixes=fixes,
+    )
+
+
+def _given(labels: Sequence[str], classes: int) -> list[str]:
+    if len(labels) != classes:
+        raise UsageError(
+            f"{counted(len(labels), 'label')} for {counted(classes, 'score')}",
+            expected="one name for each score",
+        )
+    return list(labels)
+
+
+def _kept_output(patient: Specimen, plan: fixing.Plan) -> fixing.Plan:
+    """Of several outputs the one with as many scores as there are labels."""
+    outputs = patient.layout.outputs
+    if len(outputs) < 2:
+        return plan
+    count = len(plan.labels) if plan.labels is not None else len(patient.labels)
+    fitting = [i for i, output in enumerate(outputs) if output.shape and output.shape[-1] == count]
+    return replace(plan, output=fitting[0] if fitting else 0)
+
+
+def _other_fixes(
+    patient: Specimen, plan: fixing.Plan, findings: Sequence[Finding]
+) -> tuple[str, ...]:
+    """What was mended beside the graph."""
+    codes = {each.code for each in findings if each.mended}
+    said = []
+    floats = patient.input is not None and patient.input.dtype == "float32"
+    if (
+        floats
+        and plan.range is not None
+        and codes & {"mean-std", "no-normalization", "no-metadata"}
+    ):
+        said.append(f"the metadata say {_words(plan.range)}")
+    elif "no-metadata" in codes:
+        said.append("the file has metadata")
+    if codes & {"labels-shifted", "labels-differ", "label-count", "duplicate-labels"} or codes & {
+        "blank-labels",
+        "no-labels",
+        "labels-missing",
+        "labels-encoding",
+    }:
+        said.append("the labels are one name a class, each once")
+    if plan.rule is not None and plan.rule != patient.rule:
+        said.append(f"pictures are cut and resized by {plan.rule}")
+    if codes & {"files-compressed", "parser-version", "not-rgb", "several-normalizations"} or (
+        codes & {"metadata-damaged", "output-metadata", "refused"}
+    ):
+        said.append("the metadata and the files inside are written anew")
+    return tuple(said)
+
+
+def _upshot(findings: Sequence[Finding]) -> str:
+    names = {finding.severity for finding in findings}
+    if Severity.SERIOUS in names:
+        return "Something is wrong: look at what is serious first."
+    if Severity.WARNING in names:
+        return "Nothing serious; look at the warnings."
+    return "Nothing wrong was found."

@@ -1,0 +1,101 @@
+"""From distances to a verdict: they agree, this is the cause, or nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..measures import mcnemar
+from .comparing import Target
+from .searching import Explanation
+
+# A distance below this is of rounding, of threads, or of one level of a JPEG decoder.
+_AGREE = 0.03
+# Two quantisations of one network, or two engines, differ by no more than this.
+_QUANTISED = 0.75
+# What a cause may leave of the distance, where many scores are known and where few are.
+_MANY_SCORES, _LEFT_OF_MANY, _LEFT_OF_FEW = 12, 0.5, 0.35
+# Several pictures may show a cause below other differences: it must help nearly all of them.
+_FEWEST, _HELPED, _P = 8, 0.8, 1e-4
+_LIKE_BEST = 1.6  # times the best distance: nobody can tell these apart
+_NOISE_OF_BEST = 0.015
+_GAIN_OF_PAIR = 0.5  # of the distance of one deviation, which a second one must take away
+_UNSEEN = 0.06  # a distance at which a second deviation is not looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """`causes` are empty but for `named`, where each is as good as the others."""
+
+    kind: Literal["agree", "close", "named", "unexplained"]
+    causes: tuple[Explanation, ...] = ()
+    ambiguous: bool = False
+
+
+def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Target]) -> Decision:
+    """What the distances say.
+
+    A cause is named if it leaves at most half of the distance (a third where few scores are
+    known). Of several that leave nearly as little, the one with the fewest deviations; if that is
+    not one, they are told as what cannot be told apart.
+    """
+    noise = float(np.mean([target.noise for target in targets]))
+    start = own.fit.mean
+    if start <= _AGREE + 2 * noise:
+        return Decision("agree")
+    many = sum(target.weight for target in targets) >= _MANY_SCORES
+    share = _LEFT_OF_MANY if many else _LEFT_OF_FEW
+    candidates = [each for each in found if _explains(each, own, share)]
+    if not candidates:
+        near = start <= _QUANTISED + 2 * noise
+        return Decision("close" if near else "unexplained")
+    best = _simplest(candidates)
+    limit = max(best.fit.mean * _LIKE_BEST, best.fit.mean + _NOISE_OF_BEST + noise)
+    tied = [
+        each
+        for each in candidates
+        if each.fit.mean <= limit and len(each.deviations) <= len(best.deviations)
+    ]
+    causes = _preferred(tied, best)
+    return Decision("named", tuple(causes), ambiguous=len({each.codes for each in causes}) > 1)
+
+
+def _explains(each: Explanation, own: Explanation, share: float) -> bool:
+    start = own.fit.mean
+    if each.fit.mean <= share * start:
+        return True
+    helped = sum(a < b for a, b in zip(each.fit.apart, own.fit.apart, strict=True))
+    count = len(own.fit.apart)
+    return (
+        count >= _FEWEST
+        and each.fit.mean <= _HELPED * start
+        and mcnemar(count - helped, helped) < _P
+    )
+
+
+def _simplest(candidates: Sequence[Explanation]) -> Explanation:
+    """The best, unless fewer deviations do nearly as well."""
+    best = min(candidates, key=lambda each: each.fit.mean)
+    fewer = [each for each in candidates if len(each.deviations) < len(best.deviations)]
+    if fewer:
+        simple = min(fewer, key=lambda each: each.fit.mean)
+        if simple.fit.mean <= _UNSEEN or best.fit.mean > _GAIN_OF_PAIR * simple.fit.mean:
+            return simple
+    return best
+
+
+def _preferred(tied: list[Explanation], best: Explanation) -> list[Explanation]:
+    """Of equals: EXIF before other turns, since the picture has such a mark; then the best."""
+    ordered = sorted(tied, key=lambda each: (each is not best, each.fit.mean))
+    marked = [each for each in ordered if "exif-ignored" in each.codes]
+    if marked:
+        turns = {"turned", "mirrored"}
+        others = [each for each in ordered if not (turns | {"exif-ignored"}) & set(each.codes)]
+        ordered = marked + others
+    unique: dict[str, Explanation] = {}
+    for each in ordered:
+        unique.setdefault(each.words, each)
+    return list(unique.values())

@@ -1,0 +1,449 @@
+"""What is wrong with a file as it lies there: whatever MediaPipe, the Task Library or we refuse.
+
+Sources: mediapipe/tasks/cc/vision/utils/image_tensor_specs.cc, components/processors/
+image_preprocessing_graph.cc, metadata/metadata_extractor.cc, and tensorflow_lite_support's own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+
+from .._metadata import TensorInfo
+from ..wording import counted, shown
+from .specimen import Specimen
+from .values import Finding, Severity
+
+_EDGES = ("float32", "uint8")
+_PARSER_VERSION = (1, 5, 0)  # of today's readers
+_RGB, _IMAGE = 1, 2  # enum values of metadata_schema.fbs
+_SHOWN = 5
+_MOST_FED, _LEAST_FED = 300.0, 0.1  # what goes into a network, in size
+_BACKGROUND = ("background", "dummy", "/m/01g317", "unknown")
+_ADDED = "`--fix -o FIXED.tflite` writes them"
+
+_SERIOUS, _WARNING, _NOTE = Severity.SERIOUS, Severity.WARNING, Severity.NOTE
+
+
+def findings(specimen: Specimen) -> Iterator[Finding]:
+    """Everything that can be seen without running the model."""
+    yield from _graph(specimen)
+    yield from _metadata(specimen)
+    yield from _normalization(specimen)
+    yield from _labels(specimen)
+
+
+def _graph(specimen: Specimen) -> Iterator[Finding]:
+    layout = specimen.layout
+    if layout.subgraphs != 1:
+        yield Finding(
+            "several-subgraphs",
+            _SERIOUS,
+            f"{layout.subgraphs} subgraphs",
+            ("MediaPipe: classification models are assumed to have a single subgraph",),
+            "Convert the model again, without control flow.",
+        )
+    if len(layout.inputs) != 1:
+        yield Finding(
+            "several-inputs",
+            _SERIOUS,
+            f"{counted(len(layout.inputs), 'input')}",
+            ("MediaPipe: image models are assumed to have a single input",),
+            "Convert the model again, with the picture as its only input.",
+        )
+    yield from _input(specimen)
+    yield from _outputs(specimen)
+    edges = [*layout.inputs, *layout.outputs]
+    with_semicolon = [edge.name for edge in edges if ";" in edge.name]
+    if with_semicolon:
+        yield Finding(
+            "semicolons",
+            _WARNING,
+            "A semicolon in the name of an input or output",
+            tuple(shown(name, 120) for name in with_semicolon),
+            "Readers that take the name for a list fail: `--fix` puts commas in their place.",
+            mended=True,
+        )
+
+
+def _input(specimen: Specimen) -> Iterator[Finding]:
+    tensor = specimen.input
+    if tensor is None:
+        return
+    if specimen.channels_first:
+        yield Finding(
+            "channels-first",
+            _SERIOUS,
+            "The input is channels first (NCHW)",
+            (
+                f"its shape is {list(tensor.shape)}; [1, height, width, 3] is expected",
+                "MediaPipe: only 4D tensors in BHWD layout are supported",
+            ),
+            "`--fix` puts a TRANSPOSE before the graph; better convert it with channels last.",
+            mended=True,
+        )
+    elif specimen.height_width is None:
+        yield Finding(
+            "input-shape",
+            _SERIOUS,
+            "The input is no picture",
+            (f"its shape is {list(tensor.shape)}; [1, height, width, 3] is expected",),
+            "Convert the model again, for one RGB picture at a time.",
+        )
+    if tensor.dtype == "int8":
+        yield _int8("input", tensor)
+    elif tensor.dtype not in _EDGES:
+        yield _odd_edge("input", tensor)
+
+
+def _int8(edge: str, tensor: TensorInfo) -> Finding:
+    return Finding(
+        "int8-edges",
+        _SERIOUS,
+        f"The {edge} is int8",
+        (
+            f"{tensor.name!r} is int8, scale {tensor.scale}, zero point {tensor.zero_point}",
+            "MediaPipe and the Task Library take uint8 or float32 alone (error 302 or 401)",
+        ),
+        "`--fix` puts a uint8 input (the same values plus 128) and a float32 output around the "
+        "graph; its weights stay int8.",
+        mended=tensor.scale is not None,
+    )
+
+
+def _odd_edge(edge: str, tensor: TensorInfo) -> Finding:
+    return Finding(
+        "edge-type",
+        _SERIOUS,
+        f"The {edge} is {tensor.dtype}",
+        (f"{tensor.name!r} is {tensor.dtype}; uint8 or float32 is expected",),
+        "Convert the model again with float32 or uint8 edges.",
+    )
+
+
+def _outputs(specimen: Specimen) -> Iterator[Finding]:
+    outputs = specimen.layout.outputs
+    if len(outputs) > 1:
+        yield Finding(
+            "several-outputs",
+            _SERIOUS,
+            f"{len(outputs)} outputs",
+            tuple(f"{output.name!r}: {list(output.shape)}" for output in outputs[:_SHOWN]),
+            "MediaPipe takes each for a list of classes of its own, and asks for metadata of each: "
+            "`--fix` keeps the one that has the labels.",
+            mended=True,
+        )
+    for output in outputs[:1]:
+        if not specimen.classes:
+            yield Finding(
+                "output-shape",
+                _SERIOUS,
+                "The output is no list of scores",
+                (f"its shape is {list(output.shape)}; [1, classes] is expected",),
+                "Is it a classifier? Convert the model again with one score a class.",
+            )
+        if output.dtype == "int8":
+            yield _int8("output", output)
+        elif output.dtype not in _EDGES:
+            yield _odd_edge("output", output)
+        elif output.dtype == "uint8" and not output.scale:
+            yield Finding(
+                "output-scale",
+                _SERIOUS,
+                "The uint8 output has no scale",
+                (f"{output.name!r} is uint8 without quantisation parameters",),
+                "Quantise the model again.",
+            )
+
+
+def _metadata(specimen: Specimen) -> Iterator[Finding]:
+    if specimen.metadata_problem:
+        yield Finding(
+            "metadata-damaged",
+            _SERIOUS,
+            "The TFLite Metadata cannot be read",
+            (specimen.metadata_problem,),
+            "`--fix` drops them and writes new ones.",
+            mended=True,
+        )
+    elif specimen.layout.metadata is None:
+        yield Finding(
+            "no-metadata",
+            _SERIOUS,
+            "No TFLite Metadata",
+            ("nobody can know the names of its classes, nor what its input takes",),
+            f"{_ADDED}; tell the names of the classes with --labels FILE.",
+            mended=True,
+        )
+    if specimen.compressed:
+        yield Finding(
+            "files-compressed",
+            _SERIOUS,
+            "The files inside are compressed",
+            ("MediaPipe: expected uncompressed zip archive (error 202)",),
+            "`--fix` stores them.",
+            mended=True,
+        )
+    if specimen.files_problem:
+        yield Finding(
+            "files-damaged",
+            _SERIOUS,
+            "The files inside cannot be read",
+            (specimen.files_problem,),
+            "Download or copy the model again.",
+        )
+    yield from _remarks(specimen)
+
+
+def _remarks(specimen: Specimen) -> Iterator[Finding]:
+    remarks = specimen.remarks
+    if remarks is None:
+        return
+    version = tuple(int(part) for part in remarks.parser_version.split(".") if part.isdecimal())
+    if version > _PARSER_VERSION:
+        yield Finding(
+            "parser-version",
+            _SERIOUS,
+            "The metadata ask for a reader that does not exist",
+            (f"min_parser_version is {shown(remarks.parser_version, 20)}; 1.0.0 suffices",),
+            "`--fix` writes 1.0.0.",
+            mended=True,
+        )
+    if remarks.content is not None and remarks.content != _IMAGE:
+        yield _not_rgb(f"its content is of kind {remarks.content}, and not an image (2)")
+    elif remarks.colour not in (None, _RGB):
+        names = {0: "UNKNOWN, which is what a writer leaves that says nothing", 2: "GRAYSCALE"}
+        yield _not_rgb(f"color_space is {names.get(remarks.colour or 0, remarks.colour)}")
+    if remarks.units > 1:
+        yield Finding(
+            "several-normalizations",
+            _SERIOUS,
+            f"{remarks.units} NormalizationOptions for one input",
+            ("MediaPipe takes at most one (error 204)",),
+            "`--fix` keeps the first.",
+            mended=True,
+        )
+    outputs = len(specimen.layout.outputs)
+    if remarks.outputs not in (0, outputs) and outputs == 1:
+        yield Finding(
+            "output-metadata",
+            _SERIOUS,
+            f"The metadata describe {counted(remarks.outputs, 'output')}, and there is one",
+            ("MediaPipe: mismatch between the number of output tensors and their metadata",),
+            "`--fix` describes the one.",
+            mended=True,
+        )
+
+
+def _not_rgb(evidence: str) -> Finding:
+    return Finding(
+        "not-rgb",
+        _SERIOUS,
+        "The metadata do not say that the input is RGB",
+        (evidence, "MediaPipe: only RGB color space is supported for now"),
+        "`--fix` writes RGB.",
+        mended=True,
+    )
+
+
+def _normalization(specimen: Specimen) -> Iterator[Finding]:
+    tensor = specimen.input
+    mean, std = specimen.metadata.mean, specimen.metadata.std
+    if tensor is None or tensor.dtype not in ("float32", "uint8"):
+        return
+    if not mean and not std:
+        if tensor.dtype == "float32":
+            yield Finding(
+                "no-normalization",
+                _SERIOUS,
+                "NormalizationOptions are missing",
+                (
+                    "the input is float32, and nothing says which mean and std it takes",
+                    "MediaPipe: input tensor has type float32: it requires specifying "
+                    "NormalizationOptions metadata to preprocess input images (error 208)",
+                ),
+                f"{_ADDED}; --mean and --std say which, of pixels from 0 to 255.",
+                mended=True,
+            )
+        return
+    if len(mean) != len(std) or len(mean) not in (1, 3) or not _usable(mean, std):
+        yield Finding(
+            "mean-std",
+            _SERIOUS,
+            "Mean and std cannot be applied",
+            (
+                f"mean {_listed(mean)}, std {_listed(std)}",
+                "one or three of each are expected, and no std of 0",
+            ),
+            "`--fix` writes those that the input was made for, or --mean and --std.",
+            mended=True,
+        )
+    elif tensor.dtype == "uint8":
+        yield from _beside_the_point(tensor, mean, std)
+    else:
+        yield from _of_floats(mean, std)
+
+
+def _usable(mean: tuple[float, ...], std: tuple[float, ...]) -> bool:
+    return all(map(math.isfinite, (*mean, *std))) and all(0 < abs(s) < 1e9 for s in std)
+
+
+def _of_floats(mean: tuple[float, ...], std: tuple[float, ...]) -> Iterator[Finding]:
+    if len(mean) == 3 and (len(set(mean)) > 1 or len(set(std)) > 1):
+        yield Finding(
+            "per-channel",
+            _SERIOUS,
+            "Another mean or std for each colour",
+            (
+                f"mean {_listed(mean)}, std {_listed(std)}",
+                "MediaPipe: per-channel image normalization is not available",
+            ),
+            "`--fix` puts the rest into the graph, and one mean and std into the metadata.",
+            mended=True,
+        )
+    fed = [(level - m) / s for level in (0, 255) for m, s in zip(mean, std, strict=True)]
+    largest = max(map(abs, fed))
+    if _LEAST_FED <= largest <= _MOST_FED:
+        return
+    evidence = f"mean {_listed(mean)}, std {_listed(std)}: pixels go in from {min(fed):.3g} to "
+    in_ones = max(map(abs, mean)) <= 1 and max(map(abs, std)) <= 1
+    yield Finding(
+        "mean-std",
+        _SERIOUS,
+        "Mean and std are for pixels from 0 to 1"
+        if in_ones
+        else "Mean and std make no sense for pixels from 0 to 255",
+        (f"{evidence}{max(fed):.3g}",),
+        "Metadata count pixels from 0 to 255: "
+        + (
+            f"mean {_listed([255 * m for m in mean])}, std {_listed([255 * s for s in std])}."
+            if in_ones
+            else "`--fix` writes those that the model was made for, or --mean and --std."
+        ),
+        mended=True,
+    )
+
+
+def _beside_the_point(
+    tensor: TensorInfo, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Iterator[Finding]:
+    """A uint8 input takes pixels as they are; its scale and zero point say what they stand for."""
+    if not tensor.scale:
+        return
+    own_mean, own_std = float(tensor.zero_point), 1 / tensor.scale
+    off = max(
+        abs((level - m) / s - (level - own_mean) / own_std) * own_std
+        for level in (0.0, 255.0)
+        for m, s in zip(mean, std, strict=True)
+    )
+    trivial = set(mean) == {0.0} and set(std) <= {1.0, 255.0}
+    if off > 3 and not trivial:
+        yield Finding(
+            "mean-std-unused",
+            _NOTE,
+            "Mean and std say something else than the uint8 input",
+            (
+                f"mean {_listed(mean)}, std {_listed(std)}, but scale and zero point stand for "
+                f"{own_mean:g} and {own_std:g}",
+            ),
+            "They have no effect: a uint8 input takes pixels as they are.",
+        )
+
+
+def _listed(values: tuple[float, ...] | list[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values) or "none"
+
+
+def _labels(specimen: Specimen) -> Iterator[Finding]:
+    about, labels, classes = specimen.layout.metadata, specimen.labels, specimen.classes
+    if about is None or not classes:
+        return
+    if about.labels_file is None:
+        yield Finding(
+            "no-labels",
+            _SERIOUS,
+            "The metadata name no labels",
+            ("answers have no names in other programs",),
+            f"{_ADDED}: --labels FILE, one name a line.",
+            mended=True,
+        )
+    elif about.labels_file not in specimen.files and not specimen.files_problem:
+        yield Finding(
+            "labels-missing",
+            _SERIOUS,
+            "The labels file is not inside",
+            (
+                f"the metadata name {shown(repr(about.labels_file), 60)}; inside is "
+                f"{', '.join(shown(name, 40) for name in specimen.files) or 'nothing'}",
+                "MediaPipe: associated file not found (error 201)",
+            ),
+            f"{_ADDED}: --labels FILE, one name a line.",
+            mended=True,
+        )
+    if labels:
+        yield from _count(labels, classes)
+        yield from _lines(specimen)
+
+
+def _count(labels: tuple[str, ...], classes: int) -> Iterator[Finding]:
+    if len(labels) == classes:
+        return
+    evidence = [f"{classes:,} scores, and {len(labels):,} labels"]
+    first = shown(repr(labels[0]), 40)
+    if len(labels) == classes - 1:
+        evidence.append(
+            f"the first label is {first}: does the model count a background class before it?"
+        )
+    elif len(labels) == classes + 1:
+        evidence.append(f"the first label is {first}: the model may not have that class")
+    yield Finding(
+        "label-count",
+        _SERIOUS,
+        "Scores and labels differ in number",
+        tuple(evidence),
+        "Every answer may bear its neighbour's name. `--fix` adds or drops the background class "
+        "where known pictures or the first label show it; --labels FILE gives others.",
+        mended=True,
+    )
+
+
+def _lines(specimen: Specimen) -> Iterator[Finding]:
+    labels = specimen.labels
+    counts = Counter(label for label in labels if label)
+    twice = [name for name, count in counts.items() if count > 1]
+    if twice:
+        cases = []
+        for name in twice[:_SHOWN]:
+            places = [str(i) for i, label in enumerate(labels) if label == name]
+            cases.append(f"{shown(repr(name), 60)}: classes {', '.join(places[:_SHOWN])}")
+        more = len(twice) - _SHOWN
+        yield Finding(
+            "duplicate-labels",
+            _WARNING,
+            f"{counted(len(twice), 'name')} of more than one class",
+            (*cases, *((f"… and {more} more",) if more > 0 else ())),
+            "Answers cannot be told apart by name, and MediaPipe's allow and deny lists take the "
+            "first alone. `--fix` puts the index behind them.",
+            mended=True,
+        )
+    blank = [str(i) for i, label in enumerate(labels) if not label]
+    if blank:
+        rest = "" if len(blank) <= _SHOWN else f" and {len(blank) - _SHOWN} more"
+        yield Finding(
+            "blank-labels",
+            _WARNING,
+            f"{counted(len(blank), 'class')} without a name",
+            (f"empty lines: classes {', '.join(blank[:_SHOWN])}{rest}",),
+            "`--fix` calls them by their index.",
+            mended=True,
+        )
+    if any("\N{REPLACEMENT CHARACTER}" in label for label in labels):
+        yield Finding(
+            "labels-encoding",
+            _WARNING,
+            "The labels are no UTF-8",
+            (shown(next(x for x in labels if "\N{REPLACEMENT CHARACTER}" in x), 60),),
+            "`--fix` reads them as Windows-1252, which they probably are.",
+            mended=True,
+        )

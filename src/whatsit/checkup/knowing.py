@@ -1,0 +1,161 @@
+"""What known pictures say of a model: which range of pixels it takes, and where its classes begin.
+
+Of a model of ImageNet's classes the answers to the golden pictures are known. Any other model shows
+by how much its answers tell pictures apart whether what it is fed makes any sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .. import zoo
+from ..getting import probe
+from .hypotheses import KNOWN_RANGES, alike
+from .searching import Trials
+from .ways import Picture, Range, Way
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .engine import Engine
+    from .specimen import Specimen
+
+    Scores = NDArray[np.float64]
+
+_OFFSETS = (-1, 0, 1, 2)  # where class 0 of ImageNet may stand
+_IMAGENET = (1000, 1001, 1002)
+_SURE_GAIN = 1.5  # of six pictures: what a weak classifier reaches, and chance never
+_LEAD = 3.0  # times as much as the other
+_FIRST_LEAD = 1.2  # what another range must gain above the commonest
+_SAME_LINES = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """`offset`: class i of ImageNet is score i + offset, None for other classes or if not clear.
+
+    `gain` is the probability on expected classes with the model's own range, and `best_gain` that
+    with `best`. `lines` is the offset of ImageNet's names in the labels file.
+    """
+
+    offset: int | None
+    lines: int | None
+    gain: float
+    best_gain: float
+    best: Range | None
+    pictures: int
+    by_answers: bool  # known classes, and not only how far answers tell pictures apart
+
+    @property
+    def wrong_range(self) -> bool:
+        """Whether known pictures prove the model's own mean and std wrong."""
+        return self.by_answers and self.best_gain >= max(_SURE_GAIN, _LEAD * self.gain)
+
+    @property
+    def shifted(self) -> int:
+        """By how many lines the labels are off, 0 if they are right or nobody can say."""
+        if self.offset is None or self.lines is None:
+            return 0
+        return self.offset - self.lines
+
+
+def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
+    """Runs the model on the golden pictures. Raises ModelDamaged where it fails."""
+    pictures = [Picture(zoo.GOLDEN / name) for name in probe.pictures()]
+    trials = Trials(specimen, engine, pictures, own)
+    ranges = _ranges(specimen, own)
+    base = Way.of(specimen.rule)
+    lines = line_offset(specimen.labels)
+    of_imagenet = specimen.classes in _IMAGENET and (lines is not None or not specimen.labels)
+    rows = {
+        chosen: np.array(
+            [trials.answer(replace(base, range=chosen), i) for i in range(len(pictures))]
+        )
+        for chosen in ranges
+    }
+    if of_imagenet:
+        gains = {
+            chosen: max(_gain(scores, by) for by in _OFFSETS) for chosen, scores in rows.items()
+        }
+    else:
+        gains = {chosen: _told_apart(scores) for chosen, scores in rows.items()}
+    best = _best(gains)
+    own_gain = gains.get(None, 0.0)
+    scores = rows[None if None in rows and own_gain * _LEAD > gains[best] else best]
+    return Known(
+        offset=_offset(scores) if of_imagenet else None,
+        lines=lines,
+        gain=own_gain,
+        best_gain=gains[best],
+        best=best if best is not None else own,
+        pictures=len(pictures),
+        by_answers=of_imagenet,
+    )
+
+
+def _ranges(specimen: Specimen, own: Range | None) -> list[Range | None]:
+    """The model's own range (None), unless it has none, and for floats those that are common."""
+    floats = specimen.input is not None and specimen.input.dtype == "float32"
+    ranges: list[Range | None] = [] if floats and own is None else [None]
+    if floats:
+        common = [Range(means, stds) for _, means, stds in KNOWN_RANGES[:4]]
+        ranges += [each for each in common if own is None or not alike(each, own)]
+    return ranges
+
+
+def _best(gains: Mapping[Range | None, float]) -> Range | None:
+    """The range that gains most, an earlier one unless a later one is clearly better."""
+    order = list(gains)
+    best = order[0]
+    for each in order[1:]:
+        if gains[each] > _FIRST_LEAD * gains[best]:
+            best = each
+    return best
+
+
+def _gain(scores: Scores, offset: int) -> float:
+    """The probability on expected classes, over all pictures; scores (P, C)."""
+    total = 0.0
+    for row, expected in zip(scores, probe.pictures().values(), strict=True):
+        places = [index + offset for index in expected]
+        total += float(row[[place for place in places if 0 <= place < len(row)]].sum())
+    return total
+
+
+def _offset(scores: Scores) -> int | None:
+    """Where class 0 of ImageNet stands, or None if that is not clear."""
+    gains = {by: _gain(scores, by) for by in _OFFSETS}
+    first, second = sorted(gains, key=lambda by: -gains[by])[:2]
+    clear = gains[first] >= _SURE_GAIN / 2 and gains[first] >= _LEAD * gains[second]
+    return first if clear else None
+
+
+def _told_apart(scores: Scores) -> float:
+    """How much an answer says of the picture: mutual information in nats; scores (P, C)."""
+    rows = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-9)
+    return _entropy(rows.mean(axis=0)) - float(np.mean([_entropy(row) for row in rows]))
+
+
+def _entropy(row: Scores) -> float:
+    return float(-(row * np.log(np.maximum(row, 1e-12))).sum())
+
+
+def line_offset(labels: tuple[str, ...]) -> int | None:
+    """At which line ImageNet's names begin, -1 to 2; None if these are others."""
+    from . import specimen as specimens
+    from .matching import Names
+
+    if len(labels) < _IMAGENET[0] - 1:
+        return None
+    names = Names(specimens.read(zoo.DEFAULT))
+    found = [names.find(label) for label in labels]
+    shares = {
+        by: sum(index >= 0 and place - index == by for place, index in enumerate(found))
+        for by in _OFFSETS
+    }
+    best = max(shares, key=lambda by: shares[by])
+    return best if shares[best] >= _SAME_LINES * _IMAGENET[0] else None
