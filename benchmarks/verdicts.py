@@ -1,7 +1,10 @@
-"""How often is a "sure" answer right? Usage: python benchmarks/verdicts.py FOLDER [MODEL]
+"""How often is a "sure" answer right, by the margin that judges models which were never calibrated?
+
+Usage: python benchmarks/verdicts.py FOLDER [MODEL]
 
 FOLDER holds pictures and labels.csv with the columns file,class_index. Prints, for several margins,
-how many answers would be sure, how many of these are right, and how many of the others.
+how many answers would be sure, how many of these are right, and how many of the others, all by the
+model's own scores. What a calibration gives is measured by `whatsit calibrate`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ def measure(folder: Path, model: str | None) -> NDArray[np.float64]:
     with (folder / "labels.csv").open(newline="") as file:
         truth = {row["file"]: int(row["class_index"]) for row in csv.DictReader(file)}
     rows = []
-    with whatsit.load(model) as classifier:
+    with whatsit.load(model, raw=True) as classifier:
         results = classifier.classify_many([folder / name for name in truth], top=2)
         for index, result in zip(truth.values(), results, strict=True):
             first, second = result.predictions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,7 @@ def test_a_calibrated_model_is_written(whatsit: Whatsit, model: Path, data: Path
     assert lines[0] == "small on colours"
     assert lines[1].startswith("120 pictures, temperature 0.")
     assert "Calibration error " in run.out
-    for title in ("Coverage", "lowest to highest", "within", "mean size", "one class"):
+    for title in ("Coverage", "lowest to highest", "within", "mean size", "right if sure"):
         assert title in run.out
     assert [line.split()[0] for line in lines if "% " in line[:5]] == ["80", "90", "95", "99"]
     assert "Unknown is told by how near a picture is to what the model was shown" in run.out
@@ -193,6 +194,23 @@ def test_pictures_of_other_classes(whatsit: Whatsit) -> None:
     run = whatsit("calibrate", "mobilenet-v2-int8", FLOWERS)
     assert (run.status, run.out) == (1, "")
     assert "labels name no class of the model" in run.err
+
+
+def test_the_script_for_foreign_pictures(
+    whatsit: Whatsit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "foreign.py"
+    for place in ("one", "again"):
+        subprocess.run([sys.executable, str(script), str(tmp_path / place), "6"], check=True)
+    made = sorted((tmp_path / "one").glob("*/*.png"))
+    assert {file.parent.name for file in made} >= {"noise", "patterns", "textures"}
+    assert len(made) % 6 == 0
+    for file in made:
+        other = tmp_path / "again" / file.parent.name / file.name
+        assert file.read_bytes() == other.read_bytes()
+    assert len({file.read_bytes() for file in made}) == len(made)
+    run = whatsit("calibrate", model, data, "--foreign", tmp_path / "one" / "noise")
+    assert run.status == 0
 
 
 # ── bad input ────────────────────────────────────────────────────────────────────────────────
@@ -339,6 +357,23 @@ def test_the_prototypes_of_the_lesson_are_kept(model: Path, data: Path, tmp_path
     assert again.trust.pictures == 40
 
 
+def test_models_show_tells_what_a_model_was_calibrated_on(
+    whatsit: Whatsit, model: Path, data: Path
+) -> None:
+    run = whatsit("models", "show", model)
+    assert "\ntrust         uncalibrated\n" in run.out
+    calibrate(model, data).bundle.write(model)
+    run = whatsit("models", "show", model)
+    assert "\ntrust         data_set colours, pictures 120, temperature 0." in run.out
+    assert max(map(len, run.out.splitlines())) < 200  # and not the thousands of numbers
+    value = json.loads(whatsit("models", "show", model, "--json").out)["trust"]
+    assert (value["pictures"], value["rule"], len(value["error"])) == (120, "prototypes", 2)
+    with_record(model, {"temperature": 7})
+    run = whatsit("models", "show", model)
+    assert run.status == 0
+    assert "what it says of its calibration cannot be read" in run.out
+
+
 @needs_limits
 def test_a_full_disk_leaves_nothing(whatsit: Whatsit, model: Path, data: Path) -> None:
     out = model.with_name("out.tflite")
@@ -448,8 +483,8 @@ def test_a_terminal_sees_a_bar_and_eighty_columns(
     monkeypatch.setenv("COLUMNS", "80")
     run = whatsit("calibrate", model, data)
     assert run.status == 0
-    assert "Looking" in run.err
-    assert "Looking" not in run.out
+    assert "Trying" in run.err
+    assert "Trying" not in run.out
 
 
 def test_too_few_to_halve(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:

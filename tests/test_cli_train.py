@@ -42,7 +42,9 @@ def test_text(whatsit: Program, textures: Path, others: Path, tmp_path: Path) ->
     assert re.fullmatch(r"Top-1 +\d+\.\d % \(\d+\.\d to \d+\.\d\), \d+ of 20", lines[2])
     assert lines[3] == "on            others"
     assert re.match(r"Float head +\d+\.\d % before it was stored: ", lines[4])
-    assert re.fullmatch(r"Size +2\.\d MB", lines[5])
+    promise = r"\(90 % promised\), with \d\.\d\d classes"
+    assert re.fullmatch(rf"Likely set +holds the truth in \d+\.\d % {promise}", lines[5])
+    assert re.fullmatch(r"Size +2\.\d MB", lines[6])
     assert any(re.match(r"rings +12 +\d of 4 +\d of \d", line) for line in lines)
     assert f"whatsit -m {output} photo.jpg        what is in a picture" in run.out
     assert max(len(line) for line in lines if str(tmp_path.parent) not in line) <= 80

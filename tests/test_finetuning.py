@@ -266,8 +266,9 @@ def test_ctrl_c_leaves_the_best_so_far_and_resume_the_rest(
     )
     assert not report.finished
     assert [row["epoch"] for row in report.recipe["history"]] == [1, 2]
-    assert "stopped after 2 epochs: the model is that of epoch" in told[-1]
-    assert "--resume" in told[-1]
+    (stopped,) = [note for note in told if note.startswith("stopped after 2 epochs: the model is")]
+    assert "that of epoch" in stopped
+    assert "--resume" in stopped
     assert output.read_bytes() == report.bundle.data
     assert report.accuracy is not None
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

@@ -108,7 +108,7 @@ def test_it_says_what_was_timed(
     assert short.pictures_per_s is None
     assert set(short.speed()) == {"decode", "preprocess", "inference", "total"}
     assert any("32 of 65 pictures" in note for note in short.notes)
-    assert "32 of 65 pictures were" in page.page(short)
+    assert "32 of 65 pictures were" in page.page(short, None)
     short.save(tmp_path / "saved.json")
     again = Evaluation.read(tmp_path / "saved.json")
     assert again == short

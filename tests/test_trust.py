@@ -713,6 +713,7 @@ def test_a_trial_holds_what_it_promises() -> None:
     assert trial is not None
     assert (trial.pictures, trial.splits) == (1000, 10)
     assert trial.after.error < trial.before.error / 2
+    assert trial.chance / 2 < trial.after.error < 2 * trial.chance
     for level in trial.levels:
         assert len(level.held) == len(level.right) == 10
         assert {rate.total for rate in level.held} == {500}
@@ -721,6 +722,8 @@ def test_a_trial_holds_what_it_promises() -> None:
         low, high = binomial_interval(500, level.coverage)
         assert level.within == sum(low <= rate.hits <= high for rate in level.held)
         assert sum(rate.hits for rate in level.right) / 5000 > level.coverage - 0.03
+        assert level.sure.total == round(level.single * 5000)
+        assert level.sure.hits <= sum(rate.hits for rate in level.held)
         assert 0 <= level.depth <= level.full_depth <= 3
     sizes = [level.size for level in trial.levels]
     assert sizes == sorted(sizes)

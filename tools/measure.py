@@ -56,7 +56,8 @@ def main() -> None:
 
 
 def _evaluated(model: str, dataset: datasets.Dataset) -> Evaluation:
-    with load(model) as classifier:
+    # Raw: the calibration was taken from pictures that are measured on.
+    with load(model, raw=True) as classifier:
         return evaluate(classifier, dataset)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -144,12 +145,16 @@ def calibrate(
             whole.only(rows), [index for row in rows if (index := truths.indices[row]) is not None]
         )
     remark(*_missing(answers, bundle), *look.unread)
-    prototypes = None
-    try:
-        prototypes = _own_prototypes(bundle, answers)
-    except ModelDamaged as error:
-        remark(f"{error.message}; it is measured anew, without what was in it")
-    trust, trial = _measured(bundle, answers, tensor, whole.name, seed, prototypes)
+    known = _known(bundle, answers, tensor, remark)
+    trust = fitted(answers, bundle.labels, data_set=whole.name, tensor=tensor, known=known)
+    trial = tried(
+        answers,
+        bundle.labels,
+        tensor=tensor,
+        known=known,
+        seed=seed,
+        progress=None if progress is None else functools.partial(progress, "Trying"),
+    )
     if trial is None:
         remark("too few pictures to try the calibration on one half of them")
     return Calibrated(
@@ -261,6 +266,20 @@ def _missing(answers: Answers, bundle: Bundle) -> list[str]:
     return [f"the pictures are of {kinds}: what was measured holds for such pictures only"]
 
 
+def _known(
+    bundle: Bundle, answers: Answers, tensor: int | None, remark: Callable[[str], None]
+) -> Known | None:
+    """By what the bundle knows of the pictures that it was taught from, if it does."""
+    try:
+        prototypes = _own_prototypes(bundle, answers)
+    except ModelDamaged as error:
+        remark(f"{error.message}; it is measured anew, without what was in it")
+        return None
+    if prototypes is None:
+        return None
+    return known_by(answers, len(bundle.labels), tensor, prototypes)
+
+
 def _own_prototypes(bundle: Bundle, answers: Answers) -> Prototypes | None:
     """What the bundle knows of the pictures that it was taught from, if it does.
 
@@ -275,21 +294,6 @@ def _own_prototypes(bundle: Bundle, answers: Answers) -> Prototypes | None:
             f"model {bundle.name!r}: its calibration is of embeddings of another length"
         )
     return prototypes
-
-
-def _measured(
-    bundle: Bundle,
-    answers: Answers,
-    tensor: int | None,
-    name: str,
-    seed: int,
-    prototypes: Prototypes | None,
-) -> tuple[Trust, Trial | None]:
-    known: Known | None = None
-    if prototypes is not None:
-        known = known_by(answers, len(bundle.labels), tensor, prototypes)
-    trust = fitted(answers, bundle.labels, data_set=name, tensor=tensor, known=known)
-    return trust, tried(answers, bundle.labels, tensor=tensor, known=known, seed=seed)
 
 
 def _compared(name: str, trust: Trust, answers: Answers, others: Answers) -> Foreign:

@@ -21,8 +21,10 @@ _SYNSET = re.compile(r"n\d{8}")
 class Labels:
     """One name a class, in the order of the model's output.
 
-    With WordNet, `synsets` holds each class's id such as n02123045, `lemmas` all its names,
-    `parents` its direct hypernym, and `tree` maps each inner node to (name, parent or None).
+    `parents` names what is directly above each class, and `tree` maps each such node to (name,
+    parent or None); there is one root. With WordNet, `synsets` holds each class's id such as
+    n02123045, `lemmas` all its names, and nodes have such ids too; in the tree of a taught model
+    the name of a node is its id.
     """
 
     names: tuple[str, ...]
@@ -88,7 +90,7 @@ class Labels:
         return self.synsets[index] if self.synsets else None
 
     def ancestors(self, index: int) -> list[str]:
-        """WordNet ids above a class, nearest first, up to the root."""
+        """The ids of the nodes above a class, nearest first, up to the root."""
         chain: list[str] = []
         node: str | None = self.parents[index] if self.parents else None
         while node is not None and node not in chain:  # a damaged record may hold a circle
@@ -106,28 +108,27 @@ class Labels:
         return {node: np.array(indices, np.int64) for node, indices in found.items()}
 
     def find(self, key: int | str) -> list[int]:
-        """The classes that `key` names: a display name, an index, or a synset.
+        """The classes that `key` names: a display name, an index, a synset, or a node of the tree.
 
-        The synset of an inner node (n02084071, dog) names every class below it. A display name
-        goes before an index, should a class be called "7". Raises UsageError for no class.
+        The id of an inner node (n02084071, dog, or "citrus" in the tree of a taught model) names
+        every class below it. A display name goes before it, and both before an index, should a
+        class be called "7". Raises UsageError for no class.
         """
         text = str(key).strip()
         if not isinstance(key, int):
             for name in (text, text.casefold()):
                 if name in self._by_name:
                     return [self._by_name[name]]
+            if _SYNSET.fullmatch(text) and text in self.synsets:
+                return [self.synsets.index(text)]
+            if text and text in self.below:
+                return [int(index) for index in self.below[text]]
         if isinstance(key, int) or (text.isdecimal() and len(text) < 10):
             if 0 <= int(key) < len(self.names):
                 return [int(key)]
             raise UsageError(
                 f"no class {text}", expected=f"an index from 0 to {len(self.names) - 1}"
             )
-        if _SYNSET.fullmatch(text):
-            if text in self.synsets:
-                return [self.synsets.index(text)]
-            below = [i for i in range(len(self.names)) if text in self.ancestors(i)]
-            if below:
-                return below
         raise UsageError(
             f"no class {text!r}",
             expected="an index, a display name or a WordNet id such as n02123045",
@@ -163,6 +164,7 @@ class Labels:
         import difflib
 
         known = {name.casefold(): name for name in self.names}
+        known |= {node.casefold(): node for node in self.below if not _SYNSET.fullmatch(node)}
         for name, lemmas in zip(self.names, self.lemmas, strict=False):
             known |= {lemma.casefold(): name for lemma in lemmas if lemma.casefold() not in known}
         close = difflib.get_close_matches(text.casefold(), known, n=3, cutoff=0.6)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .. import zoo
 from ..errors import ModelError, RuntimeUnavailable, UsageError
-from ..labels import Labels
-from ..preprocess import Preprocess
-from ..wording import counted, shown
+from ..wording import shown
 from . import files as file_findings
 from . import fixing, knowing, labelled, specimen
-from .comparison import Compared, against_model, against_record
+from .comparison import against_model, against_record
 from .engine import Engine
-from .hypotheses import Deviation
 from .naming import title
+from .planning import (
+    given_names,
+    names_for,
+    said_of,
+    turned,
+    with_cause,
+    with_deviation,
+    with_output,
+    words_of,
+)
 from .specimen import Specimen
 from .values import Accuracy, Checkup, Finding, Severity, Trial, by_weight
-from .ways import Picture, Range, Way
+from .ways import Picture, Range
 
 if TYPE_CHECKING:
     from .knowing import Known
@@ -145,7 +151,8 @@ def _known(
     except ModelError as error:
         sheet.add(_fails(error))
         return own
-    if engine.logits:
+    if known.logits:
+        engine.logits = True
         sheet.add(_logits())
         sheet.plan = replace(sheet.plan, softmax=True)
     if known.shifted:
@@ -160,9 +167,11 @@ def _known(
             if known.by_answers
             else "its answers tell known pictures apart best so: --mean and --std give others"
         )
-        sheet.notes.append(f"taken for the missing mean and std: {_words(known.best)}, since {how}")
+        sheet.notes.append(
+            f"taken for the missing mean and std: {words_of(known.best)}, since {how}"
+        )
         own = known.best
-    sheet.plan = replace(sheet.plan, labels=_names(patient, known))
+    sheet.plan = replace(sheet.plan, labels=names_for(patient, known))
     return own
 
 
@@ -200,60 +209,12 @@ def _wrong_range(own: Range, known: Known) -> Finding:
         Severity.SERIOUS,
         "Mean and std are wrong",
         (
-            f"with {_words(own)}, it recognises {known.gain:.1f} of {known.pictures} known "
-            f"pictures; with {_words(known.best)}, {known.best_gain:.1f}",
+            f"with {words_of(own)}, it recognises {known.gain:.1f} of {known.pictures} known "
+            f"pictures; with {words_of(known.best)}, {known.best_gain:.1f}",
         ),
-        f"`--fix` writes {_words(known.best)}.",
+        f"`--fix` writes {words_of(known.best)}.",
         mended=True,
     )
-
-
-def _words(chosen: Range) -> str:
-    means, stds = (", ".join(f"{v:g}" for v in row) for row in (chosen.means, chosen.stds))
-    return f"mean {means} and std {stds}"
-
-
-def _names(patient: Specimen, known: Known) -> Labels | list[str] | None:
-    """The labels of a mended file, where they are not those of the file."""
-    classes, lines = patient.classes, list(patient.labels)
-    if not lines and known.by_answers and known.offset is not None:
-        imagenet = zoo.open_builtin(zoo.DEFAULT).labels
-        if known.offset == 0 and classes == len(imagenet):
-            return imagenet
-        lines = list(imagenet.names)
-        return _moved(lines, known.offset, classes)
-    shift = known.shifted
-    if not shift and len(lines) != classes:
-        shift = _likely_shift(lines, classes)
-    if not shift:
-        if patient.bundle is not None:
-            return None
-        about = patient.layout.metadata
-        return fixing.named(lines, classes, patient.files, about.labels_file if about else None)
-    if len(lines) == classes and known.lines is not None:
-        return _turned(lines, shift)
-    return _moved(lines, shift, classes)
-
-
-def _likely_shift(lines: Sequence[str], classes: int) -> int:
-    """Where only the number of labels tells: a background class too few, or too many."""
-    if not lines:
-        return 0
-    background = lines[0].casefold() in ("background", "dummy", "unknown", "")
-    if len(lines) == classes - 1 and not background:
-        return 1
-    return -1 if len(lines) == classes + 1 and background else 0
-
-
-def _moved(lines: list[str], shift: int, classes: int) -> list[str]:
-    moved = ["background"] * shift + lines if shift > 0 else lines[-shift:]
-    return fixing.named(moved, classes, {}, None)
-
-
-def _turned(lines: list[str], shift: int) -> list[str]:
-    """As many lines, moved round: what fell off at one end is at the other, or was background."""
-    moved = lines[-shift:] + lines[:-shift]
-    return fixing.named(moved, len(lines), {}, None)
 
 
 def _compared(
@@ -276,32 +237,7 @@ def _compared(
     sheet.add(*compared.findings)
     sheet.notes += compared.notes
     sheet.trials, sheet.pictures, sheet.upshot = compared.trials, compared.pictures, compared.upshot
-    sheet.plan = _with_cause(sheet.plan, compared, patient)
-
-
-def _with_cause(plan: fixing.Plan, compared: Compared, patient: Specimen) -> fixing.Plan:
-    """The plan that makes the file agree with what it was compared with."""
-    for deviation in compared.deviations:
-        plan = _with_deviation(plan, deviation, patient)
-    if compared.labels is not None:
-        plan = replace(plan, labels=compared.labels)
-    return plan
-
-
-def _with_deviation(plan: fixing.Plan, deviation: Deviation, patient: Specimen) -> fixing.Plan:
-    way = deviation.applied(Way.of(patient.rule))
-    if deviation.slot == "range" and way.range is not None and way.range.kind == "plain":
-        floats = patient.input is not None and patient.input.dtype == "float32"
-        return replace(plan, range=way.range) if floats else plan
-    if deviation.code == "channels-swapped":
-        return replace(plan, swap=True)
-    if deviation.slot in ("cut", "filter"):
-        try:
-            fields: Any = (way.mode, way.filter, way.fraction)
-            return replace(plan, rule=Preprocess(*fields))
-        except UsageError:  # a filter that no rule of ours has
-            return plan
-    return plan
+    sheet.plan = with_cause(sheet.plan, compared, patient)
 
 
 def _labelled(
@@ -321,11 +257,16 @@ def _labelled(
     sheet.add(*found.findings)
     sheet.notes += found.notes
     sheet.accuracies, sheet.labelled = found.rows, found.pictures
+    if found.best is None and not sheet.upshot:
+        sheet.upshot = (
+            f"{found.rows[0].right} of {found.pictures} are right, and no known mistake on the way "
+            "of a picture explains the others."
+        )
     if found.best is not None:
-        sheet.plan = _with_deviation(sheet.plan, found.best, patient)
+        sheet.plan = with_deviation(sheet.plan, found.best, patient)
         if found.best.slot == "answer" and patient.labels:
             step = 1 if found.best.counting == "+1" else -1
-            sheet.plan = replace(sheet.plan, labels=_turned(list(patient.labels), step))
+            sheet.plan = replace(sheet.plan, labels=turned(list(patient.labels), step))
 
 
 def _finished(
@@ -355,10 +296,10 @@ def _finished(
     if fix and (labels is not None or any(each.mended for each in findings)):
         plan = sheet.plan if sheet.plan.range else replace(sheet.plan, range=own)
         if labels is not None:
-            plan = replace(plan, labels=_given(labels, patient.classes))
-        bundle, done = fixing.mend(patient, _kept_output(patient, plan))
+            plan = replace(plan, labels=given_names(labels, patient.classes))
+        bundle, done = fixing.mend(patient, with_output(patient, plan))
         repaired = bundle.data
-        fixes = (*done, *_other_fixes(patient, plan, findings))
+        fixes = (*done, *said_of(patient, plan, findings))
     return Checkup(
         model=patient.name,
         against="" if against is None else os.fspath(against),
@@ -372,56 +313,6 @@ def _finished(
         repaired=repaired,
         fixes=fixes,
     )
-
-
-def _given(labels: Sequence[str], classes: int) -> list[str]:
-    if len(labels) != classes:
-        raise UsageError(
-            f"{counted(len(labels), 'label')} for {counted(classes, 'score')}",
-            expected="one name for each score",
-        )
-    return list(labels)
-
-
-def _kept_output(patient: Specimen, plan: fixing.Plan) -> fixing.Plan:
-    """Of several outputs the one with as many scores as there are labels."""
-    outputs = patient.layout.outputs
-    if len(outputs) < 2:
-        return plan
-    count = len(plan.labels) if plan.labels is not None else len(patient.labels)
-    fitting = [i for i, output in enumerate(outputs) if output.shape and output.shape[-1] == count]
-    return replace(plan, output=fitting[0] if fitting else 0)
-
-
-def _other_fixes(
-    patient: Specimen, plan: fixing.Plan, findings: Sequence[Finding]
-) -> tuple[str, ...]:
-    """What was mended beside the graph."""
-    codes = {each.code for each in findings if each.mended}
-    said = []
-    floats = patient.input is not None and patient.input.dtype == "float32"
-    if (
-        floats
-        and plan.range is not None
-        and codes & {"mean-std", "no-normalization", "no-metadata"}
-    ):
-        said.append(f"the metadata say {_words(plan.range)}")
-    elif "no-metadata" in codes:
-        said.append("the file has metadata")
-    if codes & {"labels-shifted", "labels-differ", "label-count", "duplicate-labels"} or codes & {
-        "blank-labels",
-        "no-labels",
-        "labels-missing",
-        "labels-encoding",
-    }:
-        said.append("the labels are one name a class, each once")
-    if plan.rule is not None and plan.rule != patient.rule:
-        said.append(f"pictures are cut and resized by {plan.rule}")
-    if codes & {"files-compressed", "parser-version", "not-rgb", "several-normalizations"} or (
-        codes & {"metadata-damaged", "output-metadata", "refused"}
-    ):
-        said.append("the metadata and the files inside are written anew")
-    return tuple(said)
 
 
 def _upshot(findings: Sequence[Finding]) -> str:

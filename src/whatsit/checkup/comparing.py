@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SOFT = 1e-6  # scores below it say nothing
 _COLDEST, _HOTTEST = 1 / 3, 3.0  # temperatures that calibration may give
 _TINY = 1e-30
+_CLEARLY = 0.4  # of the distance at 1: so much less, for a temperature to be sought in few scores
 _ROUNDED_FINE, _ROUNDED_COARSE = 8, 2  # steps of rounding that are softened away
 
 
@@ -50,8 +51,9 @@ class Target:
     @property
     def noise(self) -> float:
         """The distance that rounding alone makes."""
-        errors = self.step / np.sqrt(12) / (self.scores + self.soft)
-        return 0.0 if self.only_first else float(np.sqrt((errors**2).mean()))
+        told = self.scores[self.scores > 0] if self.complete else self.scores
+        errors = self.step / np.sqrt(12) / (told + self.soft)
+        return 0.0 if self.only_first else float(np.sqrt((errors**2).sum() / max(1, self.weight)))
 
     @property
     def weight(self) -> int:
@@ -115,8 +117,24 @@ def temperature_of(answers: Sequence[Scores], targets: Sequence[Target], countin
         x, y = x - x.mean(), y - y.mean()
         product, square, count = product + float(x @ y), square + float(x @ x), count + told.sum()
     if count < 4 or product <= 0 or square <= 0:
-        return 1.0
+        return _sought(answers, targets, counting)
     return float(np.clip(square / product, _COLDEST, _HOTTEST))
+
+
+def _sought(answers: Sequence[Scores], targets: Sequence[Target], counting: str) -> float:
+    """Of few scores: the temperature at which the distance is clearly least, else 1."""
+    if any(target.only_first or target.weight < 2 for target in targets):
+        return 1.0
+
+    def mean(temperature: float) -> float:
+        pairs = zip(answers, targets, strict=True)
+        return float(np.mean([distance(a, t, counting, temperature) for a, t in pairs]))
+
+    tried = {float(t): mean(float(t)) for t in np.geomspace(_COLDEST, _HOTTEST, 17)}
+    best = min(tried, key=lambda t: tried[t])
+    near = {float(t): mean(float(t)) for t in best * np.geomspace(0.93, 1.07, 7)}
+    best = min(near, key=lambda t: near[t])
+    return best if near[best] < _CLEARLY * mean(1.0) else 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,14 @@ from .comparing import Target
 from .searching import Explanation
 
 # A distance below this is of rounding, of threads, or of one level of a JPEG decoder.
-_AGREE = 0.03
+_AGREE = 0.025
+# Below this, if nothing explains it, it is of the decoder or of other steps to the same cut.
+_UNTOLD = 0.12
 # Two quantisations of one network, or two engines, differ by no more than this.
 _QUANTISED = 0.75
-# What a cause may leave of the distance, where many scores are known and where few are.
-_MANY_SCORES, _LEFT_OF_MANY, _LEFT_OF_FEW = 12, 0.5, 0.35
+# What one, two or three deviations may leave of the distance, where many scores are known and
+# where few are: the more are tried, and the fewer the scores, the nearer chance alone comes.
+_MANY_SCORES, _LEFT_OF_MANY, _LEFT_OF_FEW = 12, (0.5, 0.3, 0.2), (0.35, 0.15, 0.1)
 # Several pictures may show a cause below other differences: it must help nearly all of them.
 _FEWEST, _HELPED, _P = 8, 0.8, 1e-4
 _LIKE_BEST = 1.6  # times the best distance: nobody can tell these apart
@@ -39,21 +42,23 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
     """What the distances say.
 
     A cause is named if it leaves at most half of the distance (a third where few scores are
-    known). Of several that leave nearly as little, the one with the fewest deviations; if that is
-    not one, they are told as what cannot be told apart.
+    known), of two or three that come together still less. Of several that leave nearly as little,
+    the one with the fewest deviations; if that is not one, they are told as what cannot be told
+    apart.
     """
-    noise = float(np.mean([target.noise for target in targets]))
+    noise = float(np.mean([target.noise for target in targets]))  # at its worst
     start = own.fit.mean
-    if start <= _AGREE + 2 * noise:
+    if start <= _AGREE + noise:
         return Decision("agree")
     many = sum(target.weight for target in targets) >= _MANY_SCORES
-    share = _LEFT_OF_MANY if many else _LEFT_OF_FEW
-    candidates = [each for each in found if _explains(each, own, share)]
+    shares = _LEFT_OF_MANY if many else _LEFT_OF_FEW
+    candidates = [each for each in found if _explains(each, own, shares)]
     if not candidates:
-        near = start <= _QUANTISED + 2 * noise
-        return Decision("close" if near else "unexplained")
+        if start <= _UNTOLD + noise:
+            return Decision("agree")
+        return Decision("close" if start <= _QUANTISED + 2 * noise else "unexplained")
     best = _simplest(candidates)
-    limit = max(best.fit.mean * _LIKE_BEST, best.fit.mean + _NOISE_OF_BEST + noise)
+    limit = max(best.fit.mean * _LIKE_BEST, best.fit.mean + _NOISE_OF_BEST + noise / 4)
     tied = [
         each
         for each in candidates
@@ -63,9 +68,11 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
     return Decision("named", tuple(causes), ambiguous=len({each.codes for each in causes}) > 1)
 
 
-def _explains(each: Explanation, own: Explanation, share: float) -> bool:
+def _explains(each: Explanation, own: Explanation, shares: Sequence[float]) -> bool:
     start = own.fit.mean
-    if each.fit.mean <= share * start:
+    # A mean and std of no known kind are two numbers that were fitted.
+    parts = len(each.deviations) + 2 * sum(deviation.fitted for deviation in each.deviations)
+    if each.fit.mean <= shares[min(parts, len(shares)) - 1] * start:
         return True
     helped = sum(a < b for a, b in zip(each.fit.apart, own.fit.apart, strict=True))
     count = len(own.fit.apart)

@@ -23,7 +23,9 @@ _RUNNABLE = ("float32", "uint8", "int8")
 
 
 class Engine:
-    """Runs a specimen. `logits` becomes True once it has given what is no probability.
+    """Runs a specimen. `odd` becomes True once it has given what is no probability.
+
+    `logits` is for the caller to set who has seen that it always does.
 
     Raises ModelUnsupported for one that takes no picture, ModelDamaged where the engine fails.
     """
@@ -44,7 +46,7 @@ class Engine:
         self._runtime = open_runtime(graph, runtime, threads=min(4, cpu_count()))
         self._target = target
         self._channels_first = specimen.channels_first
-        self.logits = False
+        self.logits = self.odd = False
 
     @property
     def step(self) -> float:
@@ -61,7 +63,7 @@ class Engine:
         if not np.isfinite(raw).all():
             return np.full(raw.size, 1 / raw.size)  # says nothing, and is like no other answer
         if self.logits or raw.min() < -_SLACK or raw.max() > 1 + _SLACK:
-            self.logits = True
+            self.odd = True
             return softmax(raw)
         scores: Scores = np.clip(raw, 0.0, 1.0)
         return scores

@@ -23,7 +23,7 @@ class Deviation:
     """One thing that is otherwise. `way` are the fields of Way that it sets.
 
     Of the slot `answer`: `counting` says which class the other program's scores are of, `again`
-    that it applied softmax a second time.
+    that it applied softmax a second time. `fitted` is what has numbers of its own.
     """
 
     slot: Slot
@@ -32,6 +32,7 @@ class Deviation:
     way: tuple[tuple[str, Any], ...] = ()
     counting: str = _OWN
     again: bool = False
+    fitted: bool = False
 
     def applied(self, way: Way) -> Way:
         """`way` with this deviation."""

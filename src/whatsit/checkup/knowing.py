@@ -49,6 +49,7 @@ class Known:
     best: Range | None
     pictures: int
     by_answers: bool  # known classes, and not only how far answers tell pictures apart
+    logits: bool  # with its own range it gives what is no probability
 
     @property
     def wrong_range(self) -> bool:
@@ -71,12 +72,13 @@ def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
     base = Way.of(specimen.rule)
     lines = line_offset(specimen.labels)
     of_imagenet = specimen.classes in _IMAGENET and (lines is not None or not specimen.labels)
-    rows = {
-        chosen: np.array(
-            [trials.answer(replace(base, range=chosen), i) for i in range(len(pictures))]
-        )
-        for chosen in ranges
-    }
+    rows: dict[Range | None, Scores] = {}
+    odd: dict[Range | None, bool] = {}
+    for chosen in ranges:
+        engine.odd = False
+        way = replace(base, range=chosen)
+        rows[chosen] = np.array([trials.answer(way, i) for i in range(len(pictures))])
+        odd[chosen] = engine.odd
     if of_imagenet:
         gains = {
             chosen: max(_gain(scores, by) for by in _OFFSETS) for chosen, scores in rows.items()
@@ -94,6 +96,7 @@ def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
         best=best if best is not None else own,
         pictures=len(pictures),
         by_answers=of_imagenet,
+        logits=odd[None if None in odd else best],
     )
 
 

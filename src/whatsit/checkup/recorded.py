@@ -66,6 +66,7 @@ _EXPECTED = (
     "lines of `whatsit --json`, a list of all scores, {label: score}, or objects with "
     "index or label, and score"
 )
+_FEW, _BYTES_OFF = 20, 48  # scores, and what rounding may add to 256 of them
 _ALL_DIGITS = 8  # from here on scores count as exact
 
 
@@ -307,9 +308,12 @@ def _answer(value: Any) -> Recorded:
 
 
 def _is_entry(value: Mapping[Any, Any]) -> bool:
-    return any(key in value for key in (*_INDICES[:4], "label")) and any(
-        key in value for key in _SCORES
-    )
+    return any(key in value for key in (*_INDICES[:4], "label")) and set(value) <= {
+        *_INDICES,
+        *_SCORES,
+        "rank",
+        "label",
+    }
 
 
 def _keyed(key: Any, score: Any) -> tuple[Entry, Any]:
@@ -363,13 +367,20 @@ def _checked(pairs: list[tuple[Entry, Any]]) -> Recorded:
         raise _Wrong("its scores are no numbers")
     low, high, total = min(numbers), max(numbers), sum(numbers)
     percent = low >= 0 and 1.01 < high <= 100.01 and total <= 101 and high + total > 2.5
-    logits = not percent and (low < -1e-3 or high > 1.01)
-    scale = 0.01 if percent else 1.0
+    in_bytes = _in_bytes(scores, total)
+    logits = not percent and not in_bytes and (low < -1e-3 or high > 1.01)
+    scale = 0.01 if percent else 1 / 256 if in_bytes else 1.0
     entries = tuple(
         replace(entry, score=number * scale)
         for (entry, _), number in zip(pairs, numbers, strict=True)
     )
     return Recorded(None, entries, logits=logits, step=_step(scores) * scale, percent=percent)
+
+
+def _in_bytes(scores: Sequence[Any], total: float) -> bool:
+    """Whether they are all the bytes of a uint8 output: 256 stand for a probability of 1."""
+    whole = all(0 <= score <= 255 and float(score).is_integer() for score in scores)
+    return whole and len(scores) > _FEW and abs(total - 256) < _BYTES_OFF
 
 
 def _step(scores: Iterable[Any]) -> float:

@@ -57,23 +57,23 @@ def _taps(
     name: str, start: float, end: float, count: int, size: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """For each of `count` samples the pixels (count, k) that it takes, and their weights."""
-    places = np.arange(count)
+    places = np.arange(count, dtype=np.float64)
     scale = (end - start) / count
     if name == "nearest-corner":
         first = np.floor(start + places * scale).astype(np.intp)
         return _inside(first[:, None], size), np.ones((count, 1), np.float32)
     if name == "bilinear-corners":
-        at = start + places * (end - start - 1) / max(1, count - 1)
+        at: Floats = start + places * (end - start - 1) / max(1, count - 1)
     else:
         at = start + (places + 0.5) * scale - 0.5
     first = np.floor(at).astype(np.intp)
-    part = at - first
+    part: Floats = at - first
     if name in _CUBIC:
         distances = part[:, None] - np.arange(-1, 3)  # (count, 4)
-        cubic = _cubic(np.abs(distances), _CUBIC[name])
+        cubic: Floats = _cubic(np.abs(distances), _CUBIC[name])
         return _inside(first[:, None] + np.arange(-1, 3), size), cubic.astype(np.float32)
-    weights = np.stack([1 - part, part], axis=1).astype(np.float32)
-    return _inside(first[:, None] + np.arange(2), size), weights
+    linear = np.stack([1 - part, part], axis=1).astype(np.float32)
+    return _inside(first[:, None] + np.arange(2), size), linear
 
 
 def _inside(places: NDArray[np.intp], size: int) -> NDArray[np.intp]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 _EQUAL = 0.02  # a distance below it is of rounding alone
 _FULLY = 0.12  # of the distance: so little left, and nothing more need be looked for
-_FAIRLY = 0.25
-_REFINED = 8
+_OPEN = 0.1  # a distance that leaves room for a third deviation
+_REFINED = 8  # explanations of a round that are tried with other steps
+_REFINED_OF_SLOT = 6  # and of single deviations the best of each slot that steps bear upon
+_GAINS = (0.5, 0.7, 1.0, 1.4, 2.0)  # of pixels, for a mean and std of no known kind
+_OFFSETS = (-80.0, -40.0, 0.0, 40.0, 80.0)
+_NARROWED = 5
 _BEAM = 3  # deviations of each round that others are combined with
 _SMALL, _NO_HELP = 0.15, 0.7  # a distance and a share left, at which no pair is looked for
 _PAIRED = 2  # pictures that pairs are tried on
@@ -112,18 +117,19 @@ class Search:
         names = [n for n in self.targets[0].classes if all(usable(t, n) for t in self.targets)]
         inputs = deviations(self.base, self.trials.pictures, self.trials.tensor, self.trials.own)
         every = [*self.also, *countings(set(names) - {"own"}), SOFTMAX_AGAIN, *inputs]
-        found = self._refined([self._tried((each,)) for each in every], own)
+        found = self._refined([self._tried((each,)) for each in every])
         if _left(found, own) < _FULLY:
             return found
-        if own.fit.mean < _SMALL and _left(found, own) > _NO_HELP:
-            return found
         two = replace(self, targets=self.targets[:_PAIRED])
-        more = two._extended(_leaders(found), every, own)
-        if min(_left(found, own), _left(more, own)) > _FAIRLY:
+        if own.fit.mean < _SMALL and _left(found, own) > _NO_HELP:
+            best = two._scaled()[:_BEAM]
+            return _sorted([*found, *(self._tried(e.deviations, e.way.steps) for e in best)])
+        more = two._extended(_leaders(found), every)
+        if min(_left(found, own), _left(more, own)) > _FULLY:
             more = _sorted([*more, *two._scaled()])
-        if min(_left(found, own), _left(more, own)) > _FAIRLY:
+        if more[0].fit.mean > _OPEN and min(_left(found, own), _left(more, own)) > _FULLY:
             pairs = [each for each in more if len(each.deviations) == 2]
-            more = _sorted([*more, *two._extended(pairs[: 2 * _BEAM], every, own)])
+            more = _sorted([*more, *two._extended(pairs[: 2 * _BEAM], every)])
         best = _sorted(more)[: 3 * _BEAM]
         return _sorted([*found, *(self._tried(e.deviations, e.way.steps) for e in best)])
 
@@ -140,15 +146,15 @@ class Search:
             way = each.applied(way)
         return self._fitted(chosen, way if steps is None else replace(way, steps=steps))
 
-    def _refined(self, found: list[Explanation], own: Explanation) -> list[Explanation]:
+    def _refined(self, found: list[Explanation]) -> list[Explanation]:
         """The best of them again, with other steps to their cut; all of them, the best first."""
         found = _sorted(found)
-        limit = max(found[0].fit.mean * 2, 0.3 * own.fit.mean)
+        chosen = [*found[:_REFINED]]
+        for slot in ("range", "filter", "cut") if len(found[0].deviations) == 1 else ():
+            chosen += [each for each in found if each.deviations[0].slot == slot][:_REFINED_OF_SLOT]
         made = []
-        for place, each in enumerate(found):
-            if place >= _REFINED or each.fit.mean > max(
-                limit, found[min(3, len(found) - 1)].fit.mean
-            ):
+        for each in found:
+            if each not in chosen or each.fit.mean < _EQUAL:
                 made.append(each)
                 continue
             others = [self._tried(each.deviations, step) for step in _steps(each.way)[1:]]
@@ -164,7 +170,7 @@ class Search:
         return Explanation(chosen, way, counting, fit(answers, self.targets, counting))
 
     def _extended(
-        self, leaders: Sequence[Explanation], every: Sequence[Deviation], own: Explanation
+        self, leaders: Sequence[Explanation], every: Sequence[Deviation]
     ) -> list[Explanation]:
         """Each leader with one deviation more, of a slot that it has not yet."""
         made: dict[frozenset[str], Explanation] = {}
@@ -176,28 +182,55 @@ class Search:
                     key = frozenset(each.words for each in chosen)
                     if key not in made:
                         made[key] = self._tried(chosen)
-        return self._refined(list(made.values()), own)
+        return self._refined(list(made.values()))
 
     def _scaled(self) -> list[Explanation]:
-        """A mean and std that nobody has published: the best of a grid, made finer twice."""
+        """A mean and std that nobody has published: the best of a grid, made finer."""
         natural = _natural(self.trials.tensor, self.trials.own)
         if natural is None:
             return []
-        gain, offset, spread = 1.0, 0.0, 1.0
-        best: Explanation | None = None
-        for _ in range(3):
-            for step in (-2, -1, 0, 1, 2):
-                for move in (-2, -1, 0, 1, 2):
-                    chosen = _scaling(
-                        gain * 1.35 ** (step * spread), offset + 30 * move * spread, natural
-                    )
-                    each = self._tried((chosen,))
-                    if best is None or each.fit.mean < best.fit.mean:
-                        best, at = each, (step, move)
-            gain, offset = gain * 1.35 ** (at[0] * spread), offset + 30 * at[1] * spread
-            spread, at = spread / 2.5, (0, 0)
-        assert best is not None
-        return self._refined([self._tried(best.deviations)], best)
+        steps: tuple[Steps, ...] = (
+            ("own", "whole", "first") if self.base.mode == "crop" else ("own",)
+        )
+        coarse = itertools.product(_GAINS, _OFFSETS, steps)
+        tried = _sorted([self._scaled_by(gain, by, natural, step) for gain, by, step in coarse])
+        best: dict[str, Explanation] = {}
+        for start in tried[:_BEAM]:
+            each = self._narrowed(start, natural, start.way.steps)
+            refined = self._refined([each])[0]
+            if refined.way.steps != each.way.steps:
+                refined = self._narrowed(refined, natural, refined.way.steps)
+            best[refined.words] = refined
+        return _sorted(list(best.values()))
+
+    def _scaled_by(
+        self, gain: float, offset: float, natural: tuple[float, float], steps: Steps | None = None
+    ) -> Explanation:
+        return self._tried((_scaling(gain, offset, natural),), steps)
+
+    def _narrowed(
+        self, start: Explanation, natural: tuple[float, float], steps: Steps
+    ) -> Explanation:
+        """From one scaling to the best one near it, in ever smaller steps."""
+        best = start
+        factor, move = 1.19, 20.0
+        for _ in range(_NARROWED):
+            gain, offset = _gain_of(best, natural)
+            around = itertools.product((1 / factor, 1.0, factor), (-move, 0.0, move))
+            near = [
+                self._scaled_by(gain * by, offset + step, natural, steps) for by, step in around
+            ]
+            best = min([best, *near], key=lambda each: each.fit.mean)
+            factor, move = factor**0.5, move / 2
+        return best
+
+
+def _gain_of(each: Explanation, natural: tuple[float, float]) -> tuple[float, float]:
+    """The gain and offset of pixels that a scaling stands for."""
+    chosen = each.way.range
+    assert chosen is not None
+    gain = natural[1] / chosen.stds[0]
+    return gain, natural[0] - chosen.means[0] * gain
 
 
 def _natural(tensor: TensorInfo, own: Range | None) -> tuple[float, float] | None:
@@ -214,7 +247,7 @@ def _scaling(gain: float, offset: float, natural: tuple[float, float]) -> Deviat
     """Pixels times `gain` plus `offset`, as a mean and std."""
     mean, std = (natural[0] - offset) / gain, natural[1] / gain
     words = f"pixels are scaled by a mean of about {mean:.3g} and a std of about {std:.3g}"
-    return Deviation("range", "mean-std", words, (("range", Range((mean,), (std,))),))
+    return Deviation("range", "mean-std", words, (("range", Range((mean,), (std,))),), fitted=True)
 
 
 def _steps(way: Way) -> Sequence[Steps]:

@@ -241,7 +241,8 @@ def batch(way: Way, pixels: Pixels, tensor: TensorInfo, own: Range | None) -> ND
         moved: NDArray[Any] = (coloured.astype(np.int16) - shift).astype(tensor.dtype)
         return moved
     steps = np.rint(_real(chosen, coloured) / tensor.scale + tensor.zero_point)
-    return np.clip(steps, -shift, 255 - shift).astype(tensor.dtype)
+    clipped: NDArray[Any] = np.clip(steps, -shift, 255 - shift).astype(tensor.dtype)
+    return clipped
 
 
 def _coloured(way: Way, pixels: Pixels) -> Pixels:

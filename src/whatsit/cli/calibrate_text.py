@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from .. import wording
+from ..sources import MAGIC
 from ..trust import ACCEPTANCE
 from ..wording import counted
 from . import output
@@ -59,6 +60,10 @@ def _print_trial(console: Console, trial: Trial) -> None:
         f"{percent(trial.after.error).strip()} after",
         style="bold",
     )
+    console.print(
+        f"(of so few pictures chance alone makes {percent(trial.chance).strip()}, were every score "
+        "right)"
+    )
     _print_sets(console, trial)
     _print_tree(console, trial)
 
@@ -71,14 +76,23 @@ def _print_sets(console: Console, trial: Trial) -> None:
             f"{level.within} of {trial.splits}",
             f"{level.size:.2f}",
             wording.percent(level.single),
+            wording.percent(level.sure.value) if level.sure.total else "–",
         )
         for level in trial.levels
     ]
-    titles = ("Coverage", "held", "lowest to highest", "within", "mean size", "one class")
-    print_table(console, titles, rows, numbers=5)
+    titles = (
+        "Coverage",
+        "held",
+        "lowest to highest",
+        "within",
+        "mean size",
+        "sure",
+        "right if sure",
+    )
+    print_table(console, titles, rows, numbers=6)
     console.print(
         "held: sets with the true class; within: splits whose share lies in the 95 %\n"
-        "binomial interval of the coverage; one class: sets of a single class",
+        "binomial interval of the coverage; sure: sets of one class",
         style="dim",
     )
 
@@ -121,6 +135,6 @@ def _spread(rates: tuple[Rate, ...]) -> tuple[str, str]:
 
 
 def _short(name: str) -> str:
-    """The last part of a path, cut where it would fill the line."""
-    last = os.path.basename(os.path.normpath(name)) or name
+    """The last part of a path, all of a pattern, cut where it would fill the line."""
+    last = name if MAGIC.search(name) else os.path.basename(os.path.normpath(name)) or name
     return wording.shown(last, _NAME_WIDTH)

@@ -11,7 +11,8 @@ import click
 from .. import zoo
 from ..bundle import Bundle
 from ..classifier import open_bundle
-from ..errors import UsageError, WhatsitError
+from ..errors import ModelDamaged, UsageError, WhatsitError
+from ..trust import RECORD, trust_of
 from ..zoo import imported
 from . import output
 from .models_get import get
@@ -190,7 +191,8 @@ def _origin(model: str) -> dict[str, Any]:
 
 def _facts(bundle: Bundle, with_labels: bool) -> dict[str, Any]:
     # `memory` is numbers for `whatsit train --add`: 400,000 letters that say nothing to a person.
-    hidden = ("format", "classes", "preprocess", "memory")
+    # So are those of `trust`, of which the rest is told.
+    hidden = ("format", "classes", "preprocess", "memory", RECORD)
     record = {k: v for k, v in bundle.record.items() if k not in hidden}
     facts: dict[str, Any] = {
         "name": bundle.name,
@@ -207,6 +209,7 @@ def _facts(bundle: Bundle, with_labels: bool) -> dict[str, Any]:
         "licence": bundle.metadata.license or None,
         **record,
         **_memory(bundle),
+        RECORD: _trust(bundle),
         "sha256": bundle.sha256,
         "notes": list(bundle.notes),
     }
@@ -245,6 +248,23 @@ def _as_text(value: Any) -> str:
 def _parts(value: dict[str, Any]) -> Iterator[str]:
     for key, part in value.items():
         yield f"{output.printable(str(key))} {_as_text(part)}"
+
+
+def _trust(bundle: Bundle) -> dict[str, Any] | str:
+    """What the model's answers were calibrated on, and what that changed."""
+    try:
+        trust = trust_of(bundle)
+    except ModelDamaged as error:
+        return error.message
+    if trust is None:
+        return "uncalibrated"
+    return {
+        "data_set": trust.data_set,
+        "pictures": trust.pictures,
+        "temperature": trust.temperature,
+        "error": list(trust.error),
+        "rule": trust.known.rule,
+    }
 
 
 def _memory(bundle: Bundle) -> dict[str, Any]:

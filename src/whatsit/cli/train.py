@@ -48,6 +48,12 @@ def _only_one(
     help="Pictures to measure with.  [default: a fifth of DATASET, from which nothing is learned]",
 )
 @click.option(
+    "--tree",
+    metavar="FILE",
+    help="A CSV file with the columns class and parent: what the classes have in common.  "
+    "[default: labels.csv in DATASET, if it is such a file]",
+)
+@click.option(
     "--method",
     metavar="METHOD",
     default="head",
@@ -124,6 +130,7 @@ def command(
     output_path: str | None,
     parent: str | None,
     validation: str | None,
+    tree: str | None,
     method: str,
     few_shot: bool,
     added: str | None,
@@ -176,6 +183,7 @@ def command(
                 to=model,
                 output=output_path,
                 validation=validation,
+                tree=tree,
                 force=force,
                 seed=seed,
                 workers=workers,
@@ -195,6 +203,7 @@ def command(
                 output=output_path,
                 float_output=float_path,
                 validation=validation,
+                tree=tree,
                 few_shot=few_shot,
                 tuning=tuning,
                 resume=resume,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from ..train.curve import LearningCurve
     from ..train.report import TrainingReport
+    from ..train.trusting import TrustCheck
 
 _SHOWN = 5
 _WIDTH = 64  # of words behind a name
@@ -29,6 +30,8 @@ def print_report(report: TrainingReport, path: str) -> None:
         f"{output.printable(report.parent)} with {counted(taught, 'picture')}\n"
     )
     _print_accuracy(console, report)
+    if report.trust_check is not None:
+        _print_words(console, "Likely set", trust_words(report.trust_check))
     if report.curve is not None:
         _print_curve(console, report.curve)
     if report.method == "finetune":
@@ -70,6 +73,14 @@ def _print_accuracy(console: Console, report: TrainingReport) -> None:
             f"{f'Float {what}':<12} {percent(report.float_accuracy.value)} before it was stored: "
             f"{answers}"
         )
+
+
+def trust_words(check: TrustCheck) -> str:
+    """How the calibration did on the held-out pictures."""
+    return (
+        f"holds the truth in {percent(check.held.value).strip()} "
+        f"({100 * check.coverage:g} % promised), with {check.size:.2f} classes"
+    )
 
 
 def _print_epochs(console: Console, report: TrainingReport) -> None:

@@ -1,18 +1,20 @@
 """Labelled pictures: what a folder or a file of labels holds, and which classes it means.
 
 Recognised by content: a folder for each class; a CSV file with the columns file and label (or
-class_index), or a folder with such a labels.csv; ImageNet's validation pictures with val.txt or
+class_index), or a folder with such a labels.csv (one with the columns class and parent is the tree
+of a folder's classes); ImageNet's validation pictures with val.txt or
 Kaggle's LOC_val_solution.csv.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from .. import images
 from ..errors import DatasetError, UsageError
-from . import folders, tables
+from . import folders, tables, trees
 from .base import Dataset as Dataset
 from .base import LeftOut as LeftOut
 from .base import Row as Row
@@ -62,11 +64,14 @@ def read(path: str | os.PathLike[str]) -> Dataset:
 
 
 def _folder(root: Path) -> Dataset:
+    tree = None
     for name in tables.NAMES:
-        if (root / name).is_file():
+        if trees.is_tree(root / name):
+            tree = root / name
+        elif (root / name).is_file():
             return tables.read(root / name, _name(root))
     try:
-        return folders.read(root, _name(root))
+        return replace(folders.read(root, _name(root)), tree_in=tree)
     except DatasetError:
         if (root / tables.DEVKIT).is_file():  # says what is wrong with it
             tables.read(root / tables.DEVKIT, _name(root))

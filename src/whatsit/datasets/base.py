@@ -45,7 +45,7 @@ class Dataset:
     `labels_by` is what the labels look like; `declared` is whether the data set itself says so,
     as the header `class_index` does. `notes` are remarks for a person. `whole` is what this is a
     part of: what labels mean does not depend on which of them were drawn. `listed_in` is the file
-    with the labels, None where folders are.
+    with the labels, None where folders are; `tree_in` the one with the tree of the classes, if any.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     whole: Dataset | None = field(default=None, repr=False)
     listed_in: Path | None = field(default=None, repr=False)
+    tree_in: Path | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,8 +81,8 @@ class Dataset:
 
     @property
     def files(self) -> list[str]:
-        """Every file that the data set is made of: the list, if there is one, and the pictures."""
-        listed = [] if self.listed_in is None else [os.fspath(self.listed_in)]
+        """Every file that the data set is made of: the pictures, and a list or tree, if any."""
+        listed = [os.fspath(path) for path in (self.listed_in, self.tree_in) if path is not None]
         return listed + [row.path for row in (self.whole or self).rows]
 
     @property

@@ -18,7 +18,7 @@ _SYNSET: LabelKind = "synset"
 _INDEX: LabelKind = "index"
 _MAX_BYTES = 1 << 28  # no list of pictures is that long, and all of it is read at once
 _HEADERS = "a first line file,label or file,class_index"
-_DELIMITERS = (",", ";", "\t")
+DELIMITERS = (",", ";", "\t")
 _VAL_LINE = re.compile(r"(.+\S)\s+(\d{1,9})")
 # Where the pictures are, seen from the list: beside it, or as Kaggle's archive has them.
 _PICTURE_FOLDERS = ("", "val", "images", os.path.join("ILSVRC", "Data", "CLS-LOC", "val"))
@@ -31,7 +31,7 @@ DEVKIT = "ILSVRC2012_validation_ground_truth.txt"
 
 def read(path: Path, name: str) -> Dataset:
     """The data set that the file lists. Raises DatasetError for any other file."""
-    lines = io.StringIO(_text(path), newline=None).readlines()  # \r\n and \r become \n
+    lines = io.StringIO(text_of(path, _HEADERS), newline=None).readlines()  # \r\n and \r become \n
     first = next((line.strip() for line in lines if line.strip()), "")
     if not first:
         raise DatasetError(f"{os.fspath(path)!r} is empty", expected=_HEADERS)
@@ -58,17 +58,18 @@ def read(path: Path, name: str) -> Dataset:
     return Dataset(name, path.parent, tuple(rows), labels_by, kind, declared, notes, listed_in=path)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path, expected: str) -> str:
+    """What a file of UTF-8 holds. Raises DatasetError for any other, or a very large one."""
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise DatasetError(f"{os.fspath(path)!r} is larger than 256 MiB", expected=_HEADERS)
+            raise DatasetError(f"{os.fspath(path)!r} is larger than 256 MiB", expected=expected)
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
         raise DatasetError(
             f"{os.fspath(path)!r} is no text in UTF-8",
-            expected=_HEADERS,
+            expected=expected,
             hint="save it as CSV UTF-8",
         ) from error
 
@@ -85,7 +86,7 @@ class _Columns:
 
 def _columns(path: Path, first: str) -> _Columns | None:
     """What the first line of a CSV file says, or None if it does not name the columns."""
-    for delimiter in _DELIMITERS:
+    for delimiter in DELIMITERS:
         try:
             cells = next(csv.reader([first[:1000]], delimiter=delimiter))
         except csv.Error:  # Python 3.10 on a NUL
@@ -105,21 +106,23 @@ def _columns(path: Path, first: str) -> _Columns | None:
 def _csv(path: Path, lines: list[str], columns: _Columns) -> list[Row]:
     """Rows of a file with the columns file and label, or file and class_index."""
     rows = []
-    for number, cells in _cells(path, lines, columns.delimiter):
+    for number, cells in cells_of(path, lines, columns.delimiter):
         if len(cells) <= max(columns.file, columns.label):
-            raise _bad_line(path, number, f"has {len(cells)} columns")
+            raise bad_line(path, number, f"has {len(cells)} columns")
         file, label = cells[columns.file].strip(), cells[columns.label].strip()
         if not file or not label:
-            raise _bad_line(path, number, f"has no {'label' if file else 'file'}")
+            raise bad_line(path, number, f"has no {'label' if file else 'file'}")
         if columns.declared and not (label.isdecimal() and len(label) < 10):
             what = f"has the class_index {quoted(label)}"
-            raise _bad_line(path, number, what, "a whole number from 0")
+            raise bad_line(path, number, what, "a whole number from 0")
         rows.append(Row(os.path.join(path.parent, file), label))
     return rows
 
 
-def _cells(path: Path, lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row below the header that is not blank."""
+def cells_of(
+    path: Path, lines: list[str], delimiter: str, expected: str = ""
+) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row below the header that is not blank. Raises DatasetError."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header = False
     try:
@@ -128,7 +131,7 @@ def _cells(path: Path, lines: list[str], delimiter: str) -> Iterator[tuple[int, 
                 yield reader.line_num, cells
             header = header or any(cells)
     except csv.Error as error:
-        raise _bad_line(path, reader.line_num, f"cannot be read: {error}") from error
+        raise bad_line(path, reader.line_num, f"cannot be read: {error}", expected) from error
 
 
 def _val(path: Path, lines: list[str]) -> list[Row]:
@@ -147,7 +150,7 @@ def _val(path: Path, lines: list[str]) -> list[Row]:
             rows.append((match[1], match[2]))
         elif line.strip():
             what = f"is {line.strip()[:60]!r}"
-            raise _bad_line(path, number, what, "a picture and a class index")
+            raise bad_line(path, number, what, "a picture and a class index")
     folder = _folder_of(path.parent, rows[0][0]) if rows else ""
     return [Row(os.path.join(path.parent, folder, file), label) for file, label in rows]
 
@@ -155,10 +158,10 @@ def _val(path: Path, lines: list[str]) -> list[Row]:
 def _solution(path: Path, lines: list[str]) -> list[Row]:
     """Rows of `ILSVRC2012_val_00048981,n03995372 85 1 499 272`; several boxes name one class."""
     pairs = []
-    for number, cells in _cells(path, lines, ","):
+    for number, cells in cells_of(path, lines, ","):
         synsets = set(re.findall(r"\bn\d{8}\b", cells[1])) if len(cells) > 1 else set()
         if len(synsets) != 1 or not cells[0].strip():
-            raise _bad_line(path, number, f"names {len(synsets)} classes", "one WordNet id")
+            raise bad_line(path, number, f"names {len(synsets)} classes", "one WordNet id")
         pairs.append((cells[0].strip(), synsets.pop()))
     if not pairs:
         return []
@@ -202,7 +205,8 @@ def _unique(path: Path, rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     )
 
 
-def _bad_line(path: Path, number: int, what: str, expected: str = "") -> DatasetError:
+def bad_line(path: Path, number: int, what: str, expected: str = "") -> DatasetError:
+    """The error of one line of a file, counted from 1."""
     return DatasetError(
         f"line {number} of {os.fspath(path)!r} {what}", expected=expected or "a file and its label"
     )

@@ -132,7 +132,7 @@ def check(
 
 
 def _paths(part: Part) -> frozenset[str]:
-    return frozenset(row.path for row in part.dataset.rows)
+    return frozenset(part.dataset.files)
 
 
 def _counts(pictures: Sequence[Picture]) -> dict[str, dict[str, int]]:

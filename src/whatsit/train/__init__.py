@@ -44,6 +44,7 @@ def train(
     output: str | os.PathLike[str] | None = None,
     float_output: str | os.PathLike[str] | None = None,
     validation: Dataset | str | os.PathLike[str] | None = None,
+    tree: str | os.PathLike[str] | None = None,
     few_shot: bool = False,
     tuning: Tuning | None = None,
     resume: bool = False,
@@ -60,6 +61,7 @@ def train(
     `dataset` is a Dataset, or the path of a folder, list or archive with labelled pictures, or the
     https address of an archive; `parent` a bundle or what `load` takes. It is measured on
     `validation`, or else on a fifth of the pictures, no near duplicate of which it was taught from.
+    `tree` is a CSV file with the columns class and parent, in place of the data set's labels.csv.
     With `few_shot`, or fewer than ten pictures of most classes, all are learned from, and each in
     turn is left out to measure.
     `method` is "head", for a new last layer, or "finetune", which trains all layers as `tuning`
@@ -85,7 +87,7 @@ def train(
             check_start(output, resume=resume, force=force)
     bundle = _parent(parent, method, tuning)
     told = Told(note)
-    found = material(opened(dataset, progress))
+    found = material(opened(dataset, progress), tree)
     if method == "finetune":
         check_enough(found)
     held = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from ..bundle import Bundle
 from ..classifier import open_bundle
-from ..datasets import Dataset, LeftOut, Row, folders
+from ..datasets import Dataset, LeftOut, Row, folders, trees
 from ..doctor import groups as alike
 from ..embedding import embed
 from ..errors import DatasetError, ModelDamaged, ModelUnsupported, UsageError
 from ..graph.head import last_layer
+from ..labels import Labels
 from ..trust import RECORD
 from .descent import lowest
 from .few import fit_few
@@ -68,6 +69,7 @@ def add(
     to: Bundle | str | os.PathLike[str],
     output: str | os.PathLike[str] | None = None,
     validation: Dataset | str | os.PathLike[str] | None = None,
+    tree: str | os.PathLike[str] | None = None,
     force: bool = False,
     seed: int = 0,
     workers: int | None = None,
@@ -78,7 +80,8 @@ def add(
 
     The other classes keep their rows, so a picture changes its answer only to the new class.
     `validation` holds pictures of all classes to measure with; without it there is no
-    accuracy, only an `estimate` from what the bundle remembers. The other arguments are those of
+    accuracy, only an `estimate` from what the bundle remembers. In a tree of classes, the new one
+    is at the top, unless `tree` names a file that says otherwise. The other arguments are those of
     `train`. Raises what `train` raises, and ModelUnsupported for a bundle that remembers nothing.
     """
     check_installed()
@@ -86,11 +89,13 @@ def add(
         check_output(output, force)
     parent = to if isinstance(to, Bundle) else open_bundle(to)
     memory, names = _remembered(parent), _names(parent, name)
+    labels = _labels(parent, names, tree)
     told = Told(note)
     held = None
     if validation is not None:
         held = matched(opened(validation, progress), names)
     lesson = _lesson(parent, memory, names, Path(folder), held, seed, workers, progress)
+    lesson = replace(lesson, learned=replace(lesson.learned, tree=labels))
     told.add(_cost(lesson))
     product = headed(lesson, remember=True)
     report = made(lesson, product, workers=workers, progress=progress, told=told)
@@ -126,6 +131,15 @@ def _names(parent: Bundle, name: str) -> tuple[str, ...]:
             f"the class {name!r} is there already", expected="a new name", hint="--add NAME=FOLDER"
         )
     return (*parent.labels.names, name)
+
+
+def _labels(
+    parent: Bundle, names: tuple[str, ...], tree: str | os.PathLike[str] | None
+) -> Labels | None:
+    """The classes in their tree, None without one."""
+    if tree is not None:
+        return trees.read(tree, names)
+    return trees.with_class(parent.labels, names[-1]) if parent.labels.parents else None
 
 
 def _lesson(

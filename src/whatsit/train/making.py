@@ -19,7 +19,6 @@ from ..datasets.base import listed
 from ..errors import UsageError, WhatsitError
 from ..evaluation import Evaluation
 from ..graph.graft import graft
-from ..labels import Labels
 from ..measures import Rate
 from ..trust import RECORD, Trust
 from . import trusting
@@ -223,7 +222,7 @@ def put(bundle: Bundle, path: str | os.PathLike[str]) -> None:
 
 
 def grafted(lesson: Lesson, facts: Mapping[str, Any]) -> Bundle:
-    names = lesson.learned.names
+    labels = lesson.learned.labels
     memory = lesson.memory
     seen = lesson.vectors
     if memory is not None:  # the classes that were there before count too
@@ -232,11 +231,11 @@ def grafted(lesson: Lesson, facts: Mapping[str, Any]) -> Bundle:
         lesson.parent,
         lesson.fit.weights,
         lesson.fit.bias,
-        Labels(names),
+        labels,
         name=lesson.name,
         logits=lesson.fit.logits(seen),
         facts=facts,
-        description=f"{lesson.name}: {len(names)} classes, taught to {lesson.parent.name}",
+        description=f"{lesson.name}: {len(labels)} classes, taught to {lesson.parent.name}",
     )
 
 

@@ -22,11 +22,20 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class Material:
-    """A data set whose labels are classes: `names` in their order, and the class of each row."""
+    """A data set whose labels are classes: `names` in their order, and the class of each row.
+
+    `tree` has the same names, in a tree; None without one.
+    """
 
     dataset: Dataset
     names: tuple[str, ...]
     classes: tuple[int, ...]
+    tree: Labels | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """The classes as a bundle has them."""
+        return self.tree or Labels(self.names)
 
     @property
     def paths(self) -> list[str]:
@@ -35,9 +44,8 @@ class Material:
 
     def only(self, rows: list[int]) -> Material:
         """These rows, in this order; the classes stay."""
-        return Material(
-            self.dataset.only(rows), self.names, tuple(self.classes[row] for row in rows)
-        )
+        classes = tuple(self.classes[row] for row in rows)
+        return replace(self, dataset=self.dataset.only(rows), classes=classes)
 
     def counts(self) -> dict[str, int]:
         """How many pictures each class has, those with none too."""
@@ -56,10 +64,11 @@ def opened(
     )
 
 
-def material(dataset: Dataset) -> Material:
+def material(dataset: Dataset, tree: str | os.PathLike[str] | None = None) -> Material:
     """The data set with its classes in order: by number if all labels are numbers, else by name.
 
-    Raises DatasetError for labels that cannot be names of classes, or fewer than two.
+    They hang in the tree of that file, or else in the data set's own, if it has one. Raises
+    DatasetError for labels that cannot be names of classes, or fewer than two, or another tree.
     """
     _check_folders(dataset)
     rows = [replace(row, label=class_name(row.label)) for row in dataset.rows]
@@ -82,7 +91,13 @@ def material(dataset: Dataset) -> Material:
         )
     place = {name: index for index, name in enumerate(names)}
     dataset = replace(dataset, notes=(*dataset.notes, *_misspelt(names)))
-    return Material(dataset, tuple(names), tuple(place[row.label] for row in rows))
+    tree = tree or dataset.tree_in
+    return Material(
+        dataset,
+        tuple(names),
+        tuple(place[row.label] for row in rows),
+        None if tree is None else datasets.trees.read(tree, names),
+    )
 
 
 def _misspelt(names: Sequence[str]) -> list[str]:

@@ -72,7 +72,7 @@ def of_layer(lesson: Lesson, bundle: Bundle) -> Trust | None:
         else:
             before = trust_of(lesson.parent)
             known = None if before is None else known_with(before.known, lesson.vectors, tensor)
-            name = f"{name} and what {lesson.parent.name} remembered"
+            name = f"{lesson.learned.names[-1]} and what {lesson.parent.name} remembered"
         return fitted(
             Answers(_softmax(outcome), outcome.truth),
             bundle.labels,

@@ -115,7 +115,8 @@ def by_scores(rule: Rule, scores: Floats) -> Array:
     """How known pictures look, (N,), by the model's own scores (N, C) alone."""
     if rule == "peak":
         return peak(logarithms(scores))
-    return scores.max(axis=1).astype(np.float64)
+    found: Array = scores.max(axis=1).astype(np.float64)
+    return found
 
 
 def logarithms(scores: Floats) -> Array:

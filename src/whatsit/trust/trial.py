@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..calibration import Calibration
 from ..labels import Labels
@@ -16,8 +18,12 @@ from .known import Known
 from .values import ACCEPTANCE, Trust, tempered
 
 SPLITS = 10
+_DRAWS = 30  # of what chance alone makes of the calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 LEAST = 20  # pictures: of fewer, a half says nothing
+
+
+_Best = tuple[sets.Floats, NDArray[np.bool_]]  # (M,) each
 
 
 @dataclass(frozen=True)
@@ -26,8 +32,9 @@ class Level:
 
     `held`: sets that hold the truth. `within` counts the splits whose rate lies in the 95 %
     binomial interval of the coverage. `size` is the mean size of the sets, `single` the share of
-    sets of one class. `right` are the answers in the tree that are right, at the mean `depth` of
-    that of the classes `full_depth`; None without a tree.
+    sets of one class, and `sure` how many of these hold the truth. `right` are the answers in the
+    tree that are right, at the mean `depth` of that of the classes `full_depth`; None without a
+    tree.
     """
 
     coverage: float
@@ -35,6 +42,7 @@ class Level:
     within: int
     size: float
     single: float
+    sure: Rate
     right: tuple[Rate, ...] | None
     depth: float
     full_depth: float
@@ -48,6 +56,7 @@ class Level:
             "within": self.within,
             "size": round(self.size, 4),
             "single": round(self.single, 6),
+            "sure": self.sure.to_json(),
         }
         if self.right is not None:
             found["tree"] = {
@@ -61,12 +70,16 @@ class Level:
 
 @dataclass(frozen=True)
 class Trial:
-    """What `splits` tries gave; `before` and `after` are of all answers of the other halves."""
+    """What `splits` tries gave; `before` and `after` are of all answers of the other halves.
+
+    `chance` is the calibration error that so few pictures give where every score is right.
+    """
 
     pictures: int
     splits: int
     before: Calibration
     after: Calibration
+    chance: float
     levels: tuple[Level, ...]
     accepted: Rate
 
@@ -75,7 +88,11 @@ class Trial:
         return {
             "pictures": self.pictures,
             "splits": self.splits,
-            "error": {"before": round(self.before.error, 6), "after": round(self.after.error, 6)},
+            "error": {
+                "before": round(self.before.error, 6),
+                "after": round(self.after.error, 6),
+                "chance": round(self.chance, 6),
+            },
             "levels": [level.to_json() for level in self.levels],
             "acceptance": ACCEPTANCE,
             "accepted": self.accepted.to_json(),
@@ -84,11 +101,20 @@ class Trial:
 
 @dataclass(frozen=True)
 class _Half:
-    """Calibrated on one half: the other half's scores as they were and as they are."""
+    """Calibrated on one half: the pictures `rows` (M,) of the other, with their calibrated scores.
+
+    `ways` are those up the tree, if there is one. `before` and `after` are the scores of the best
+    classes, and whether these are right.
+    """
 
     trust: Trust
-    answers: Answers
+    rows: sets.Classes
+    truth: sets.Classes
     scores: sets.Floats
+    ways: list[list[tree.Step]]
+    before: _Best
+    after: _Best
+    accepted: Rate
 
 
 def tried(
@@ -98,25 +124,30 @@ def tried(
     tensor: int | None,
     known: Known | None = None,
     seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Trial | None:
     """The trial of a calibration with these answers; None where they are too few to halve.
 
-    `known` where its prototypes were made from other pictures.
+    `known` where its prototypes were made from other pictures. `progress(done, total)` is called
+    on the way.
     """
     count = len(answers.truth)
     if count < LEAST:
         return None
-    halves = [
-        _half(answers, labels, tensor, known, np.random.default_rng([seed, split]))
-        for split in range(SPLITS)
-    ]
+    halves = []
+    for split in range(SPLITS):
+        if progress is not None:
+            progress(split, SPLITS)
+        chance = np.random.default_rng([seed, split])
+        halves.append(_half(answers, labels, tensor, known, chance))
     return Trial(
         pictures=count,
         splits=SPLITS,
-        before=_joined([(half.answers.scores, half.answers.truth) for half in halves]),
-        after=_joined([(half.scores, half.answers.truth) for half in halves]),
+        before=_joined([half.before for half in halves]),
+        after=_joined([half.after for half in halves]),
+        chance=_by_chance(halves, count, np.random.default_rng([seed, SPLITS])),
         levels=tuple(_level(halves, labels, coverage) for coverage in COVERAGES),
-        accepted=pooled([_accepted(half) for half in halves]),
+        accepted=pooled([half.accepted for half in halves]),
     )
 
 
@@ -138,19 +169,31 @@ def _half(
     if known is not None:
         known = known_by(learned, len(labels), tensor, known.prototypes)
     trust = fitted(learned, labels, data_set="", tensor=tensor, known=known)
-    return _Half(trust, asked, tempered(asked.scores, trust.temperature))
+    scores = tempered(asked.scores, trust.temperature)
+    return _Half(  # and none of the rest, which would fill the memory
+        trust=trust,
+        rows=order[middle:],
+        truth=asked.truth,
+        scores=scores,
+        ways=[tree.way_up(labels, row) for row in scores] if labels.parents else [],
+        before=_best(asked.scores, asked.truth),
+        after=_best(scores, asked.truth),
+        accepted=_accepted(trust.known, asked),
+    )
 
 
 def _level(halves: list[_Half], labels: Labels, coverage: float) -> Level:
-    held, sizes = [], []
+    held, sure, sizes = [], [], []
     right: list[Rate] = []
     depths: list[tuple[int, int]] = []
     for half in halves:
         limit = sets.limit(half.trust.places, coverage)
-        inside = sets.places(half.scores, half.answers.truth) <= limit
+        inside = sets.places(half.scores, half.truth) <= limit
         held.append(Rate(int(inside.sum()), len(inside)))
         ordered = -np.sort(-half.scores, axis=1)
-        sizes += [sets.size(row, limit) for row in ordered]
+        counts = np.array([sets.size(row, limit) for row in ordered])
+        sizes.append(counts)
+        sure.append(Rate(int(inside[counts == 1].sum()), int((counts == 1).sum())))
         if labels.parents:
             rate, deep = _in_tree(half, labels, coverage)
             right.append(rate)
@@ -161,8 +204,9 @@ def _level(halves: list[_Half], labels: Labels, coverage: float) -> Level:
         coverage=coverage,
         held=tuple(held),
         within=sum(low <= rate.hits <= high for rate in held),
-        size=float(np.mean(sizes)),
-        single=float(np.mean(np.array(sizes) == 1)),
+        size=float(np.mean(np.concatenate(sizes))),
+        single=float(np.mean(np.concatenate(sizes) == 1)),
+        sure=pooled(sure),
         right=tuple(right) if labels.parents else None,
         depth=float(middle[0]),
         full_depth=float(middle[1]),
@@ -173,8 +217,7 @@ def _in_tree(half: _Half, labels: Labels, coverage: float) -> tuple[Rate, list[t
     """How many answers in the tree are right, and their depths beside those of the best classes."""
     judge = half.trust.at(labels, coverage, ACCEPTANCE)
     right, depths = 0, []
-    for scores, truth in zip(half.scores, half.answers.truth, strict=True):
-        steps = tree.way_up(labels, scores)
+    for steps, truth in zip(half.ways, half.truth, strict=True):
         step = tree.deepest(steps, judge.tree_limit)
         assert step is not None  # there is a tree
         right += tree.rights(labels, [step], int(truth))[0]
@@ -182,14 +225,27 @@ def _in_tree(half: _Half, labels: Labels, coverage: float) -> tuple[Rate, list[t
     return Rate(right, len(depths)), depths
 
 
-def _accepted(half: _Half) -> Rate:
-    known = half.trust.known
-    near = known.all(half.answers.scores, half.answers.vectors)
+def _accepted(known: Known, answers: Answers) -> Rate:
+    near = known.all(answers.scores, answers.vectors)
     return Rate(int((near >= known.limit(ACCEPTANCE)).sum()), len(near))
 
 
-def _joined(parts: list[tuple[sets.Floats, sets.Classes]]) -> Calibration:
-    best = [scores.argmax(axis=1) for scores, _ in parts]
-    sure = np.concatenate([scores.max(axis=1) for scores, _ in parts])
-    right = np.concatenate([row == truth for row, (_, truth) in zip(best, parts, strict=True)])
+def _by_chance(halves: list[_Half], count: int, chance: np.random.Generator) -> float:
+    """The mean error where each of the `count` pictures is right as often as its score says."""
+    sure = np.concatenate([half.after[0] for half in halves])
+    rows = np.concatenate([half.rows for half in halves])
+    errors = []
+    for _ in range(_DRAWS):
+        right = chance.random(count)[rows] < sure
+        errors.append(Calibration.of(sure.tolist(), right.tolist()).error)
+    return float(np.mean(errors))
+
+
+def _best(scores: sets.Floats, truth: sets.Classes) -> _Best:
+    best = scores.argmax(axis=1)
+    return scores.max(axis=1), best == truth
+
+
+def _joined(parts: list[_Best]) -> Calibration:
+    sure, right = (np.concatenate(part) for part in zip(*parts, strict=True))
     return Calibration.of(sure.tolist(), right.tolist())

@@ -31,7 +31,8 @@ _WEIGHT_DECAY = 0.01
 _SMOOTHING = 0.1  # of the labels: so much of the truth is shared out among all classes
 _WARM_UP = 0.05  # of all steps, in which the rate rises
 # Part of the steps so far that the average of the weights reaches back (polynomial-decay averaging,
-# O. Shamir and T. Zhang, ICML 2013): it grows as the training settles.
+# O. Shamir and T. Zhang, ICML 2013): it grows as the training settles. Small batches are noisy, so
+# it reaches further than the third that is enough for batches of 32.
 _AVERAGED = 1 / 2
 _PATIENCE = 0.5  # part of all epochs; when so many in a row are worse than the best, it ends
 _JUDGED_AT_ONCE = 32  # at most
