@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def names(model: str = MODEL) -> list[str]:
     return list(zoo.open_builtin(model).labels.names)
 
 
+@cache
 def graph(model: str, *, entry: bool = True) -> bytes:
     """The graph of a built-in model; without its entry it takes float32, or int8, for uint8."""
     parts = read_model(zoo.catalogue()[model].path.read_bytes())
@@ -70,10 +72,16 @@ def compressed(data: bytes) -> bytes:
     return stream.getvalue()
 
 
-def scores(model: str, batch: np.ndarray) -> np.ndarray:
-    """What plain LiteRT answers to uint8 pixels (h, w, 3)."""
+@cache
+def _engine(model: str) -> Any:
     engine = Interpreter(model_path=str(zoo.catalogue()[model].path), num_threads=1)
     engine.allocate_tensors()
+    return engine
+
+
+def scores(model: str, batch: np.ndarray) -> np.ndarray:
+    """What plain LiteRT answers to uint8 pixels (h, w, 3)."""
+    engine = _engine(model)
     engine.set_tensor(engine.get_input_details()[0]["index"], np.ascontiguousarray(batch)[None])
     engine.invoke()
     answer: np.ndarray = engine.get_tensor(engine.get_output_details()[0]["index"])[0]

@@ -22,7 +22,6 @@ from PIL import Image
 
 import whatsit as package
 from whatsit import Bundle, Labels, ModelDamaged, calibrate
-from whatsit.cli.calibrate_text import print_calibrated
 from whatsit.trust import RECORD, trust_of
 
 Whatsit = Callable[..., Run]
@@ -320,13 +319,15 @@ def test_a_model_with_three_means_is_refused_before_the_work(
     assert "expected  one mean and one std" in run.err
 
 
-@pytest.mark.parametrize("kind", ["temperature", "width"])
+@pytest.mark.parametrize("kind", ["temperature", "width", "tensor"])
 def test_a_damaged_calibration_is_made_anew(
     whatsit: Whatsit, model: Path, data: Path, kind: str
 ) -> None:
     value = calibrate(model, data).trust.to_json()
     if kind == "temperature":
         value["temperature"] = -1
+    elif kind == "tensor":
+        value["known"]["prototypes"]["tensor"] += 1
     else:
         rows = value["known"]["prototypes"]
         rows["width"], rows["rows"] = 2, "AAAAAA=="  # of a shorter embedding
@@ -355,6 +356,14 @@ def test_the_prototypes_of_the_lesson_are_kept(model: Path, data: Path, tmp_path
     assert second is not None
     assert (first.rows == second.rows).all()
     assert again.trust.pictures == 40
+
+
+def test_calibrating_twice_with_the_same_pictures_changes_nothing(model: Path, data: Path) -> None:
+    """By the means that the first time left, each picture would be near to itself."""
+    first = calibrate(model, data)
+    again = calibrate(first.bundle, data)
+    assert again.bundle.sha256 == first.bundle.sha256
+    assert again.trial == first.trial
 
 
 def test_models_show_tells_what_a_model_was_calibrated_on(
@@ -485,14 +494,3 @@ def test_a_terminal_sees_a_bar_and_eighty_columns(
     assert run.status == 0
     assert "Trying" in run.err
     assert "Trying" not in run.out
-
-
-def test_too_few_to_halve(model: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import dataclasses
-
-    found = dataclasses.replace(calibrate(model, data), trial=None)
-    print_calibrated(found, None)
-    out = capsys.readouterr().out
-    assert out.startswith("small on colours\n120 pictures")
-    assert "Coverage" not in out
-    assert found.to_json()["trial"] is None

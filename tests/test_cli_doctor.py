@@ -9,7 +9,7 @@ import make_patients as ill
 import numpy as np
 import pytest
 from conftest import Run
-from make_patients import MODEL
+from make_patients import EIGHT_BITS, MODEL
 from PIL import Image
 
 from whatsit import Bundle, zoo
@@ -22,7 +22,7 @@ COFFEE = zoo.GOLDEN / "coffee.png"
 def swapped(tmp_path: Path) -> Path:
     """What a program answers that swaps red and blue."""
     path = tmp_path / "result.json"
-    answer = ill.scores(MODEL, ill.pixels(COFFEE)[..., ::-1])
+    answer = ill.scores(EIGHT_BITS, ill.pixels(COFFEE)[..., ::-1])
     path.write_text(json.dumps({"path": "coffee.png", "predictions": ill.top(answer, ill.names())}))
     return path
 
@@ -36,13 +36,13 @@ def patient(tmp_path: Path) -> Path:
 
 
 def test_a_model_that_is_well(whatsit: Program) -> None:
-    run = whatsit("doctor", MODEL)
+    run = whatsit("doctor", EIGHT_BITS)
     assert (run.status, run.err) == (0, "")
-    assert run.out == f"{MODEL}\n\nNothing wrong was found.\n"
+    assert run.out == f"{EIGHT_BITS}\n\nNothing wrong was found.\n"
 
 
 def test_a_cause_on_a_terminal_of_80_columns(whatsit: Program, swapped: Path) -> None:
-    run = whatsit("doctor", MODEL, COFFEE, "--against", swapped)
+    run = whatsit("doctor", EIGHT_BITS, COFFEE, "--against", swapped)
     assert run.status == 1
     lines = run.out.splitlines()
     assert max(map(len, lines[1:])) <= 80
@@ -56,19 +56,19 @@ def test_a_cause_on_a_terminal_of_80_columns(whatsit: Program, swapped: Path) ->
 
 
 def test_json_is_one_object(whatsit: Program, swapped: Path) -> None:
-    run = whatsit("doctor", MODEL, COFFEE, "--against", swapped, "--json")
+    run = whatsit("doctor", EIGHT_BITS, COFFEE, "--against", swapped, "--json")
     assert run.status == 1
     value = json.loads(run.out)
     assert [finding["code"] for finding in value["findings"]] == ["channels-swapped"]
-    assert value["model"] == MODEL
+    assert value["model"] == EIGHT_BITS
     assert value["trials"][0]["codes"] == []
     assert value["output"] is None
 
 
 def test_what_whatsit_printed_itself_agrees(whatsit: Program, tmp_path: Path) -> None:
     result = tmp_path / "result.json"
-    result.write_text(whatsit("classify", "-m", MODEL, "--json", zoo.GOLDEN).out)
-    run = whatsit("doctor", MODEL, "--against", result)
+    result.write_text(whatsit("classify", "-m", EIGHT_BITS, "--json", zoo.GOLDEN).out)
+    run = whatsit("doctor", EIGHT_BITS, "--against", result)
     assert run.status == 0
     assert run.out.endswith("They agree on 6 pictures.\n")
 
@@ -85,7 +85,7 @@ def test_fix_writes_a_file_that_is_well(whatsit: Program, patient: Path, tmp_pat
 
 def test_nothing_to_fix_writes_nothing(whatsit: Program, tmp_path: Path) -> None:
     out = tmp_path / "fixed.tflite"
-    run = whatsit("doctor", MODEL, "--fix", "-o", out)
+    run = whatsit("doctor", EIGHT_BITS, "--fix", "-o", out)
     assert (run.status, out.exists()) == (0, False)
     assert "no file was written" in run.err
 
@@ -94,9 +94,9 @@ def test_a_program_s_fault_is_not_mended_in_a_file_of_uint8(
     whatsit: Program, tmp_path: Path
 ) -> None:
     result, out = tmp_path / "result.json", tmp_path / "fixed.tflite"
-    answer = ill.scores(MODEL, np.rot90(ill.pixels(COFFEE), -1))
+    answer = ill.scores(EIGHT_BITS, np.rot90(ill.pixels(COFFEE), -1))
     result.write_text(json.dumps(answer.tolist()))
-    run = whatsit("doctor", MODEL, COFFEE, "--against", result, "--fix", "-o", out)
+    run = whatsit("doctor", EIGHT_BITS, COFFEE, "--against", result, "--fix", "-o", out)
     assert (run.status, out.exists()) == (1, False)
 
 
@@ -109,6 +109,7 @@ def test_a_program_s_fault_is_not_mended_in_a_file_of_uint8(
         (["--labels", "x.txt"], "--labels without --fix"),
         (["--mean", "1"], "only one of --mean and --std"),
         (["--mean", "1", "--std", "0"], "a std of 0"),
+        (["--mean", "nan", "--std", "1"], "a mean of nan"),
         (["--limit", "0"], "a limit of 0"),
         (["--against", "none.json"], "no file 'none.json'"),
         (["-"], "standard input"),
@@ -123,7 +124,7 @@ def test_wrong_usage(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run = whatsit("doctor", MODEL, *options)
+    run = whatsit("doctor", EIGHT_BITS, *options)
     assert (run.status, run.out) == (2, "")
     assert message in run.err.splitlines()[0]
     assert run.err.startswith("error ")
@@ -153,7 +154,7 @@ def test_a_result_that_says_nothing(
 ) -> None:
     result = tmp_path / "result.json"
     result.write_text(content)
-    run = whatsit("doctor", MODEL, COFFEE, "--against", result)
+    run = whatsit("doctor", EIGHT_BITS, COFFEE, "--against", result)
     assert (run.status, run.out) == (2, "")
     assert message in run.err
 
@@ -162,7 +163,7 @@ def test_a_photo_that_is_none(whatsit: Program, tmp_path: Path, swapped: Path) -
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")
     for photo in (bad, tmp_path / "gone.jpg"):
-        run = whatsit("doctor", MODEL, photo, "--against", swapped)
+        run = whatsit("doctor", EIGHT_BITS, photo, "--against", swapped)
         assert (run.status, run.out) == (1, "")
         assert photo.name in run.err
         assert "Traceback" not in run.err
@@ -197,9 +198,9 @@ def test_labelled_pictures(whatsit: Program, tmp_path: Path) -> None:
     for name, photo in (("espresso", "coffee.png"), ("Egyptian cat", "cat.png")):
         (tmp_path / name).mkdir()
         Image.open(zoo.GOLDEN / photo).convert("RGB").save(tmp_path / name / "a.png")
-    run = whatsit("doctor", MODEL, "--data", tmp_path)
+    run = whatsit("doctor", EIGHT_BITS, "--data", tmp_path)
     assert run.status == 0
     assert "2 labelled pictures" in run.out
     assert "as the model does it" in run.out
     assert max(map(len, run.out.splitlines())) <= 80
-    assert whatsit("doctor", MODEL, "--data", tmp_path / "none").status == 1
+    assert whatsit("doctor", EIGHT_BITS, "--data", tmp_path / "none").status == 1

@@ -580,7 +580,7 @@ def test_where_nothing_can_judge_the_last_epoch_is_kept(
 def test_a_new_last_layer_may_stay_the_best(
     textures: Path, others: Path, small: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "_worse", lambda losses, best: True)
+    monkeypatch.setattr(loop, "_worse", lambda losses, best, doubt: True)
     told: list[str] = []
     report = train(textures, others, small, note=told.append)
     assert report.recipe["best_epoch"] == 0

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Bundle, _metadata, zoo
+from whatsit import Bundle, _taps, zoo
 from whatsit.bundle import OutputSpec
 from whatsit.runtimes import Graph, isolated, open_runtime
 from whatsit.runtimes.isolated import IsolatedRuntime
@@ -120,7 +120,7 @@ def test_an_output_longer_than_the_answer_is_half_an_answer() -> None:
 
 @x86_only
 def test_a_tapped_model_that_crashes_its_process_is_our_error() -> None:
-    data = _metadata.tapped(make_models.hostile(), 6)
+    data = _taps.tapped(make_models.hostile(), 6)
     spec = OutputSpec("float32", 3)
     runtime = IsolatedRuntime(Graph("tiny", data, spec, spec))
     scores, values = runtime.both(pixel(2))
@@ -144,7 +144,7 @@ def test_answers_of_other_sizes_are_refused(
     answer: bytes, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = OutputSpec("float32", 3)
-    data = _metadata.tapped(make_models.hostile(), 6)
+    data = _taps.tapped(make_models.hostile(), 6)
     runtime = IsolatedRuntime(Graph("tiny", data, spec, spec))
     monkeypatch.setattr(runtime, "_ask", lambda _: answer)
     with pytest.raises(whatsit.ModelDamaged, match=reason):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Labels, zoo
+from whatsit import Labels, ModelUnsupported, zoo
 
 SMALL = Labels(
     names=("crane (bird)", "Cardigan", "cardigan", "crane (machine)", "7"),
@@ -105,6 +105,15 @@ def test_ancestors_lead_from_near_to_far(imagenet: Labels) -> None:
 def test_a_circle_in_the_tree_ends() -> None:
     labels = Labels(names=("a",), synsets=("n00000001",), parents=("n2",), tree={"n2": ("b", "n2")})
     assert labels.ancestors(0) == ["n2"]
+
+
+def test_a_tree_without_end_is_refused() -> None:
+    """A record has room for a million levels, and each class would be asked for all of them."""
+    tree = {str(level): ("node", str(level + 1)) for level in range(100)}
+    labels = Labels(("a", "b"), parents=("0", "1"), tree=tree)
+    assert labels.ancestors(1) == [str(level) for level in range(1, 101)]
+    with pytest.raises(ModelUnsupported, match="more than 100 nodes lie above the class 'a'"):
+        labels.ancestors(0)
 
 
 def test_without_wordnet_there_are_no_ancestors_and_no_synsets() -> None:

@@ -27,6 +27,7 @@ LEVELS = {
     "overlapping": 1,
     "smoothing": 1,
     "_metadata": 1,
+    "_taps": 2,
     "bundle": 2,
     "lettering": 2,
     "sources": 2,

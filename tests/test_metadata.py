@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import struct
 import zipfile
@@ -17,7 +16,6 @@ from ai_edge_litert.interpreter import Interpreter
 
 import whatsit
 from whatsit import _metadata, zoo
-from whatsit._flatbuffer import pack_model
 from whatsit._metadata import Metadata, TensorInfo
 
 GRAPH = make_models.pixels(4, 4, scale=1 / 255)
@@ -150,71 +148,6 @@ def test_weights_outside_the_tables_are_taken_inside() -> None:
 def test_weights_beyond_the_end_are_refused() -> None:
     with pytest.raises(whatsit.ModelDamaged, match="damaged or cut short"):
         _metadata.write(with_weights_outside(GRAPH)[:-4], METADATA, FILES)
-
-
-def test_a_tensor_is_read_by_its_index() -> None:
-    layout = _metadata.read_layout(GRAPH)
-    model = schema.ModelT.InitFromPackedBuf(GRAPH, 0)
-    source, target = model.subgraphs[0].inputs[0], model.subgraphs[0].outputs[0]
-    assert _metadata.tensor_info(GRAPH, source) == layout.inputs[0]
-    assert _metadata.tensor_info(GRAPH, target) == layout.outputs[0]
-
-
-def test_several_scales_are_told() -> None:
-    model = schema.ModelT.InitFromPackedBuf(GRAPH, 0)
-    model.subgraphs[0].tensors[0].quantization.scale = [0.5, 0.25]
-    info = _metadata.tensor_info(pack_model(model), 0)
-    assert (info.scale, info.several_scales) == (0.5, True)
-
-
-@pytest.mark.parametrize("tail", [b"", b"!"], ids=["as it is", "an odd length"])
-def test_a_tap_changes_four_bytes_and_adds_a_list(tail: bytes) -> None:
-    whole = _metadata.write(make_models.forked(), METADATA, FILES) + tail
-    data = _metadata.tapped(whole, 2)
-    assert schema.ModelT.InitFromPackedBuf(data, 0).subgraphs[0].outputs.tolist() == [3, 2]
-    assert len(data) % 4 == 0
-    assert len(data) - len(whole) < 4 + 3 * 4
-    changed = [place for place in range(len(whole)) if whole[place] != data[place]]
-    assert changed
-    assert changed[-1] - changed[0] < 4
-
-
-@pytest.mark.parametrize("index", [-1, 8, 1 << 40])
-def test_a_tensor_that_is_not_there(index: int) -> None:
-    with pytest.raises(whatsit.ModelDamaged, match=f"tensor {index} of the model cannot be read"):
-        _metadata.tensor_info(make_models.forked(), index)
-    with pytest.raises(whatsit.ModelDamaged, match="it is not computed from the picture"):
-        _metadata.tapped(make_models.forked(), index)
-
-
-@pytest.mark.parametrize("index", [0, 1, 5, 6, 7], ids=lambda index: f"tensor {index}")
-def test_only_what_is_computed_from_the_picture_can_be_tapped(index: int) -> None:
-    with pytest.raises(whatsit.ModelDamaged) as caught:
-        _metadata.tapped(make_models.forked(), index)
-    assert caught.value.message == (
-        f"tensor {index} of the model cannot be read: it is not computed from the picture"
-    )
-
-
-def test_an_output_is_not_tapped_again() -> None:
-    with pytest.raises(whatsit.ModelDamaged, match="it is the graph's output already"):
-        _metadata.tapped(make_models.forked(), 3)
-
-
-def test_a_tapped_model_cut_anywhere_is_damaged_or_as_it_was() -> None:
-    whole = make_models.forked()
-    for length in range(len(whole)):
-        for ask in (_metadata.tensor_info, _metadata.tapped):
-            with contextlib.suppress(whatsit.ModelDamaged):
-                ask(whole[:length], 2)
-
-
-def test_operators_that_share_a_list_beyond_measure_are_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(_metadata, "_MAX_INDICES", 4)
-    with pytest.raises(whatsit.ModelDamaged, match="tables cannot be read"):
-        _metadata.tapped(make_models.forked(), 2)
 
 
 @pytest.mark.parametrize("data", [b"", b"TFL3", b"GIF89a" * 9, b"\0" * 99], ids=len)

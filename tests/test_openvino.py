@@ -18,7 +18,7 @@ import pytest
 from make_models import Op, Spec, schema
 
 import whatsit
-from whatsit import Bundle, Classifier, _metadata, engines, scoring, selftest, zoo
+from whatsit import Bundle, Classifier, _taps, engines, scoring, selftest, zoo
 from whatsit.bundle import OutputSpec
 from whatsit.graph import embedding_graph
 from whatsit.runtimes import Graph, open_runtime, openvino
@@ -213,7 +213,7 @@ def test_a_damaged_file_is_called_by_its_name_not_that_of_our_copy() -> None:
 @needs_openvino
 def test_a_tap_of_another_type_is_refused() -> None:
     spec = OutputSpec("float32", 12)
-    data = _metadata.tapped(make_models.forked(), 2)
+    data = _taps.tapped(make_models.forked(), 2)
     with pytest.raises(whatsit.ModelUnsupported) as caught:
         open_runtime(Graph("tiny", data, spec, OutputSpec("int8", 12)), "openvino")
     assert caught.value.message == "OpenVINO gives float32 values on the way for model 'tiny'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import whatsit
-from whatsit import Bundle, _metadata, engines, inputs, zoo
+from whatsit import Bundle, _taps, engines, inputs, zoo
 from whatsit.bundle import InputSpec, OutputSpec
 from whatsit.runtimes import FOR_TESTS, RUNTIMES, Graph, open_runtime
 from whatsit.runtimes.base import probabilities, real_numbers
@@ -85,7 +86,7 @@ def test_raw_output_of_another_size_is_refused(name: str) -> None:
 
 
 def tapped(index: int, spec: OutputSpec = TWELVE) -> Graph:
-    return Graph("forked", _metadata.tapped(make_models.forked(), index), TWELVE, spec)
+    return Graph("forked", _taps.tapped(make_models.forked(), index), TWELVE, spec)
 
 
 @pytest.mark.parametrize(("index", "sign"), [(2, 0), (4, -1)], ids=["on the way", "aside"])
@@ -133,6 +134,13 @@ def test_a_tap_that_the_graph_does_not_have_is_refused(name: str) -> None:
         open_runtime(Graph("forked", make_models.forked(), TWELVE, TWELVE), name).both(
             np.zeros((1, 2, 2, 3), np.float32)
         )
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_tap_of_what_are_no_numbers_is_refused(value: float) -> None:
+    values = np.array([[1, value, 2]], np.float32)
+    with pytest.raises(whatsit.ModelDamaged, match="model 'odd' computes values that are no num"):
+        real_numbers("odd", FLOAT3, values)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "uint8"])

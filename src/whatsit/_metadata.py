@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -42,12 +43,11 @@ TENSOR_TYPES = {
     7: "int16",
     9: "int8",
 }
+GET_IT_AGAIN = "download or copy it again"
 _METADATA_NAME = "TFLITE_METADATA"
 _METADATA_IDENTIFIER = b"M001"
 _MAX_FILES_BYTES = 16 << 20  # a bomb is refused before it is unpacked
-_MAX_INDICES = 1 << 20  # that operators name: the largest graphs have some thousand tensors
 _MIN_PARSER_VERSION = "1.0.0"
-_GET_IT_AGAIN = "download or copy it again"
 
 # enum values of metadata_schema.fbs
 _RGB = 1
@@ -69,6 +69,13 @@ class TensorInfo:
     scale: float | None
     zero_point: int
     several_scales: bool = False
+
+    @property
+    def steps(self) -> tuple[float, int] | None:
+        """The scale and zero point of all its values; None where there is no one such pair."""
+        if self.scale is None or self.several_scales or not 0 < self.scale < math.inf:
+            return None
+        return self.scale, self.zero_point
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +106,35 @@ def read_layout(data: bytes) -> Layout:
     """Edges and metadata of the model in `data`. Raises ModelDamaged."""
     if data[4:8] != MODEL_IDENTIFIER:
         raise ModelDamaged("the file is no TFLite model", expected="a .tflite file")
-    with _reading():
+    with reading():
         return _layout(data)
 
 
-def tensor_info(data: bytes, index: int) -> TensorInfo:
-    """The tensor at `index` of the model in `data`. Raises ModelDamaged where there is none."""
-    with _reading():
-        tensors = _graph(data).nodes(0)
-        if 0 <= index < len(tensors):
-            return _tensor(tensors[index])
-    raise _no_tensor(index, "the graph has no such tensor")
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Turns what reading a damaged flatbuffer raises into ModelDamaged."""
+    try:
+        yield
+    # Positions outside the file, lengths beyond it, text that is no UTF-8, indices of tensors and
+    # buffers that are not there.
+    except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
+        raise _broken_tables() from error
 
 
-def tapped(data: bytes, index: int) -> bytes:
-    """The model in `data`, to be run only: its graph gives the tensor at `index` as well.
-
-    The tensor becomes the graph's last output. Raises ModelDamaged for one that is not computed
-    from the graph's input: of those an engine would give a constant, or memory never written.
-    """
-    with _reading():
-        graph = _graph(data)
-        outputs = graph.numbers(2, "i")
-        if index in outputs:
-            raise _no_tensor(index, "it is the graph's output already")
-        if index not in _computed(graph):
-            raise _no_tensor(index, "it is not computed from the picture")
-        return graph.with_numbers(2, "i", (*outputs, index))
+def tensor_of(node: Node) -> TensorInfo:
+    """What a table of the schema's type Tensor declares."""
+    quantization = node.node(4)
+    scales = quantization.numbers(2, "f") if quantization else ()
+    zero_points = quantization.numbers(3, "q") if quantization else ()
+    code = node.number(1, "b")
+    return TensorInfo(
+        name=node.text(3),
+        shape=node.numbers(0, "i"),
+        dtype=TENSOR_TYPES.get(code, f"type {code}"),
+        scale=scales[0] if scales else None,
+        zero_point=zero_points[0] if zero_points else 0,
+        several_scales=len(scales) > 1,
+    )
 
 
 def read_files(data: bytes) -> dict[str, bytes]:
@@ -163,7 +172,7 @@ def read_files(data: bytes) -> dict[str, bytes]:
         # What zipfile itself says is of the file; the others speak of Python.
         reason = error if isinstance(error, zipfile.BadZipFile) else "it is damaged or cut short"
         raise ModelDamaged(
-            f"the files inside the model cannot be read: {reason}", hint=_GET_IT_AGAIN
+            f"the files inside the model cannot be read: {reason}", hint=GET_IT_AGAIN
         ) from error
 
 
@@ -183,28 +192,9 @@ def write(data: bytes, metadata: Metadata, files: Mapping[str, bytes]) -> bytes:
         raise _broken_tables() from error
 
 
-@contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    """Turns what reading a damaged flatbuffer raises into ModelDamaged."""
-    try:
-        yield
-    # Positions outside the file, lengths beyond it, text that is no UTF-8, indices of tensors and
-    # buffers that are not there.
-    except (struct.error, IndexError, ValueError, TypeError, OverflowError) as error:
-        raise _broken_tables() from error
-
-
-def _no_tensor(index: int, reason: str) -> ModelDamaged:
-    return ModelDamaged(
-        f"tensor {index} of the model cannot be read: {reason}",
-        expected="a tensor on the way from the picture to the scores",
-        hint=_GET_IT_AGAIN,
-    )
-
-
 def _broken_tables() -> ModelDamaged:
     return ModelDamaged(
-        "the model's tables cannot be read: the file is damaged or cut short", hint=_GET_IT_AGAIN
+        "the model's tables cannot be read: the file is damaged or cut short", hint=GET_IT_AGAIN
     )
 
 
@@ -226,26 +216,6 @@ def _metadata_buffer(model: Any) -> Any:
 # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _graph(data: bytes) -> Node:
-    """The model's first subgraph, which is the one that is run."""
-    return Node.root(data).nodes(2)[0]
-
-
-def _computed(graph: Node) -> set[int]:
-    """The tensors that the operators make of the graph's inputs."""
-    inputs = frozenset(graph.numbers(1, "i"))
-    found = set(inputs)
-    indices = 0
-    for operator in graph.nodes(3):  # in the order in which they run
-        sources, targets = operator.numbers(1, "i"), operator.numbers(2, "i")
-        indices += len(sources) + len(targets)
-        if indices > _MAX_INDICES:  # operators may share one long list
-            raise ValueError(f"more than {_MAX_INDICES} inputs and outputs of operators")
-        if not found.isdisjoint(sources):
-            found.update(targets)
-    return found - inputs
-
-
 def _layout(data: bytes) -> Layout:
     model = Node.root(data)
     subgraphs, buffers = model.nodes(2), model.nodes(4)
@@ -253,7 +223,7 @@ def _layout(data: bytes) -> Layout:
         raise ValueError("no subgraph")
     tensors = subgraphs[0].nodes(0)
     inputs, outputs = (
-        tuple(_tensor(tensors[i]) for i in subgraphs[0].numbers(field, "i")) for field in (1, 2)
+        tuple(tensor_of(tensors[i]) for i in subgraphs[0].numbers(field, "i")) for field in (1, 2)
     )
     metadata = None
     for entry in model.nodes(6):
@@ -266,21 +236,6 @@ def _layout(data: bytes) -> Layout:
 def _buffer_data(buffer: Node, data: bytes) -> bytes:
     offset, size = (buffer.number(field, "Q") for field in (1, 2))
     return data[offset : offset + size] if offset > 1 else buffer.bytes(0)
-
-
-def _tensor(node: Node) -> TensorInfo:
-    quantization = node.node(4)
-    scales = quantization.numbers(2, "f") if quantization else ()
-    zero_points = quantization.numbers(3, "q") if quantization else ()
-    code = node.number(1, "b")
-    return TensorInfo(
-        name=node.text(3),
-        shape=node.numbers(0, "i"),
-        dtype=TENSOR_TYPES.get(code, f"type {code}"),
-        scale=scales[0] if scales else None,
-        zero_point=zero_points[0] if zero_points else 0,
-        several_scales=len(scales) > 1,
-    )
 
 
 def _metadata(data: bytes) -> Metadata:

@@ -13,7 +13,7 @@ import numpy as np
 from . import datasets, machine, opening
 from .bundle import Bundle
 from .classifier import Classifier, Seen, open_bundle
-from .datasets import Dataset
+from .datasets import Dataset, Matched
 from .errors import DatasetError, InputError, ModelDamaged, ModelUnsupported
 from .evaluate import known as matched
 from .evaluate import told_of
@@ -23,14 +23,13 @@ from .measures import Rate, auroc
 from .overlapping import in_order
 from .sources import Source, expand
 from .trust import ACCEPTANCE, RECORD, Trust, tempered, trust_of
-from .trust.fitting import Answers, fitted, known_by
+from .trust.fitting import LEAST, Answers, fitted, known_by
 from .trust.known import Known, Prototypes
 from .trust.trial import Trial, tried
 from .wording import counted
 
 Progress = Callable[[str, int, int], None]  # (what is done, done, total)
 
-LEAST = 20  # pictures: of fewer, no share of 95 % can be told
 MOST = 10_000  # pictures that are taken without being asked for a limit: more say the same again
 
 
@@ -64,14 +63,11 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A bundle that knows how far its scores can be trusted, and how that was tried.
-
-    `trial` is None where there are too few pictures to halve.
-    """
+    """A bundle that knows how far its scores can be trusted, and how that was tried."""
 
     bundle: Bundle = field(repr=False)
     trust: Trust
-    trial: Trial | None
+    trial: Trial
     foreign: tuple[Foreign, ...]
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
@@ -85,7 +81,7 @@ class Calibrated:
             "pictures": self.trust.pictures,
             "temperature": round(self.trust.temperature, 4),
             "rule": self.trust.known.rule,
-            "trial": None if self.trial is None else self.trial.to_json(),
+            "trial": self.trial.to_json(),
             "foreign": [each.to_json() for each in self.foreign],
             "failures": [{"path": f.path, "error": dict(f.error)} for f in self.failures],
             "notes": list(self.notes),
@@ -130,22 +126,18 @@ def calibrate(
     whole = opening.read(dataset, progress=progress)
     truths = matched(whole, bundle.labels, labels_by=labels_by, label_offset=label_offset)
     remark(*whole.notes, *truths.notes)
-    usable = truths.known
-    most = MOST if limit is None else limit
-    rows = [usable[i] for i in datasets.sampled(len(usable), most, seed)]
-    if len(rows) < len(usable):
-        remark(f"{len(rows)} of {len(usable)} pictures were drawn")
+    chosen, classes = _drawn(whole, truths, MOST if limit is None else limit, seed)
+    if len(classes) < len(truths.known):
+        remark(f"{len(classes)} of {len(truths.known)} pictures were drawn")
     remark(*bundle.notes)
     tensor = _tensor(bundle)
     plain = replace(bundle, record={k: v for k, v in bundle.record.items() if k != RECORD})
     with Classifier(plain, runtime=runtime, embeddings=tensor is not None) as classifier:
         look = _Look(classifier, workers, progress)
         others = {name: look.foreign(name, sources) for name, sources in strangers.items()}
-        answers, failures = look.answers(
-            whole.only(rows), [index for row in rows if (index := truths.indices[row]) is not None]
-        )
+        answers, failures = look.answers(chosen, classes)
     remark(*_missing(answers, bundle), *look.unread)
-    known = _known(bundle, answers, tensor, remark)
+    known = _known(bundle, answers, whole.name, tensor, remark)
     trust = fitted(answers, bundle.labels, data_set=whole.name, tensor=tensor, known=known)
     trial = tried(
         answers,
@@ -155,8 +147,6 @@ def calibrate(
         seed=seed,
         progress=None if progress is None else functools.partial(progress, "Trying"),
     )
-    if trial is None:
-        remark("too few pictures to try the calibration on one half of them")
     return Calibrated(
         bundle=with_trust(bundle, trust),
         trust=trust,
@@ -165,6 +155,13 @@ def calibrate(
         failures=tuple(failures),
         notes=tuple(notes),
     )
+
+
+def _drawn(whole: Dataset, truths: Matched, most: int, seed: int) -> tuple[Dataset, list[int]]:
+    """At most so many of the pictures whose class is known, and their classes."""
+    usable = truths.known
+    rows = [usable[i] for i in datasets.sampled(len(usable), most, seed)]
+    return whole.only(rows), [index for row in rows if (index := truths.indices[row]) is not None]
 
 
 def with_trust(bundle: Bundle, trust: Trust) -> Bundle:
@@ -267,21 +264,25 @@ def _missing(answers: Answers, bundle: Bundle) -> list[str]:
 
 
 def _known(
-    bundle: Bundle, answers: Answers, tensor: int | None, remark: Callable[[str], None]
+    bundle: Bundle,
+    answers: Answers,
+    data_set: str,
+    tensor: int | None,
+    remark: Callable[[str], None],
 ) -> Known | None:
-    """By what the bundle knows of the pictures that it was taught from, if it does."""
+    """By what the bundle knows of other pictures than these, such as those it was taught from."""
     try:
-        prototypes = _own_prototypes(bundle, answers)
+        prototypes = _own_prototypes(bundle, answers, tensor)
     except ModelDamaged as error:
         remark(f"{error.message}; it is measured anew, without what was in it")
         return None
-    if prototypes is None:
+    if prototypes is None or prototypes.data_set == data_set:  # calibrated with them before
         return None
     return known_by(answers, len(bundle.labels), tensor, prototypes)
 
 
-def _own_prototypes(bundle: Bundle, answers: Answers) -> Prototypes | None:
-    """What the bundle knows of the pictures that it was taught from, if it does.
+def _own_prototypes(bundle: Bundle, answers: Answers, tensor: int | None) -> Prototypes | None:
+    """The means of classes in the bundle's record, if it has any.
 
     Raises ModelDamaged for what cannot be.
     """
@@ -293,6 +294,8 @@ def _own_prototypes(bundle: Bundle, answers: Answers) -> Prototypes | None:
         raise ModelDamaged(
             f"model {bundle.name!r}: its calibration is of embeddings of another length"
         )
+    if prototypes.tensor != tensor:
+        raise ModelDamaged(f"model {bundle.name!r}: its calibration is of another tensor")
     return prototypes
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .errors import ModelUnsupported, UsageError
 
 _SYNSET = re.compile(r"n\d{8}")
+_MOST_LEVELS = 100  # of a tree: WordNet has 18 above ImageNet's classes
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,18 @@ class Labels:
         return self.synsets[index] if self.synsets else None
 
     def ancestors(self, index: int) -> list[str]:
-        """The ids of the nodes above a class, nearest first, up to the root."""
+        """The ids of the nodes above a class, nearest first, up to the root.
+
+        Raises ModelUnsupported for a tree of more than 100 levels, as only a damaged record has.
+        """
         chain: list[str] = []
         node: str | None = self.parents[index] if self.parents else None
         while node is not None and node not in chain:  # a damaged record may hold a circle
+            if len(chain) == _MOST_LEVELS:
+                raise ModelUnsupported(
+                    f"more than {_MOST_LEVELS} nodes lie above the class {self.names[index]!r}",
+                    expected=f"a tree of at most {_MOST_LEVELS} levels",
+                )
             chain.append(node)
             node = self.tree[node][1] if node in self.tree else None
         return chain

@@ -15,6 +15,8 @@ from .errors import InputError
 # be called sure: nine of ten such answers are then right, and half of the others (docs/verdicts.md
 # says on which pictures).
 SURE_MARGIN = 0.2
+COVERAGE = 0.9  # how often a set is to hold the truth, if nobody says otherwise
+ACCEPTANCE = 0.95  # of known pictures, the share that must not be unknown, likewise
 
 
 class Verdict(str, enum.Enum):
@@ -56,8 +58,9 @@ class Result:
     """The answer for one picture: predictions by falling score, or the error that prevented them.
 
     `label_set` names the classes one of which is right, as often as the coverage says, best first;
-    None for a model that was never calibrated. `broader` is what they have in common, `probably`
-    something closer, likelier than not; both only where several are likely, in a tree.
+    None for a model that was never calibrated. Where several are likely, in a tree, `broader` is
+    the nearest node above the best of them that is right as often (one of the others may lie
+    elsewhere), `probably` something closer, likelier than not.
 
     `path` is None for pictures that did not come from a file. `timings_ms` has the keys decode,
     preprocess and inference. `embedding` (D,) is there where the classifier was asked for it; it is

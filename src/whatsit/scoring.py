@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ._metadata import TensorInfo, tapped, tensor_info
+from ._metadata import TensorInfo
+from ._taps import tapped, tensor_info
 from .bundle import Bundle, OutputSpec
 from .errors import ModelDamaged, ModelUnsupported
 from .runtimes import Graph, open_runtime
@@ -91,9 +91,9 @@ def _vector(tensor: int, info: TensorInfo) -> OutputSpec:
         return OutputSpec("float32", width)
     if info.dtype not in ("int8", "uint8"):
         raise _no_embedding(tensor, f"it is of type {info.dtype}")
-    if info.scale is None or info.several_scales or not 0 < info.scale < math.inf:
+    if info.steps is None:
         raise _no_embedding(tensor, "it has no single scale")
-    return OutputSpec(info.dtype, width, info.scale, info.zero_point)
+    return OutputSpec(info.dtype, width, *info.steps)
 
 
 def _no_embedding(tensor: int, reason: str) -> ModelDamaged:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ..errors import ModelError, RuntimeUnavailable, UsageError
+from ..errors import ModelError, UsageError
 from ..wording import shown
 from . import files as file_findings
 from . import fixing, knowing, labelled, specimen
-from .comparison import against_model, against_record
+from .comparison import MOST_PICTURES, against_model, against_record
 from .engine import Engine
 from .naming import title
 from .planning import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from .knowing import Known
 
 _LIMIT = 100  # labelled pictures
-_MOST_PICTURES = 32
+_LARGEST = 1e9  # of a mean or a std
 
 
 @dataclass(slots=True)
@@ -46,6 +46,7 @@ class _Sheet:
     labelled: int = 0
     pictures: int = 0
     upshot: str = ""
+    runs: bool = True  # whether an engine can run the model
     plan: fixing.Plan = field(default_factory=fixing.Plan)
 
     def add(self, *findings: Finding) -> None:
@@ -80,29 +81,31 @@ def checkup(
     """
     if (mean is None) != (std is None):
         raise UsageError("only one of mean and std", expected="both, or neither")
-    if std is not None and not 0 < abs(std) < 1e9:
-        raise UsageError(f"a std of {std:g}", expected="a number above 0")
+    if mean is not None and not abs(mean) < _LARGEST:
+        raise UsageError(f"a mean of {mean:g}", expected="a number")
+    if std is not None and not 0 < abs(std) < _LARGEST:
+        raise UsageError(f"a std of {std:g}", expected="a number that is not 0")
     chosen = [pictures] if isinstance(pictures, (str, os.PathLike)) else list(pictures)
     tell = say or (lambda text: None)
     patient = specimen.read(model)
     sheet = _Sheet()
     sheet.add(*file_findings.findings(patient))
-    opened = [Picture(os.fspath(path)) for path in chosen[:_MOST_PICTURES]]
-    if len(chosen) > _MOST_PICTURES:
-        sheet.notes.append(f"only the first {_MOST_PICTURES} of {len(chosen)} pictures are used")
+    opened = [Picture(os.fspath(path)) for path in chosen[:MOST_PICTURES]]
+    if len(chosen) > MOST_PICTURES:
+        sheet.notes.append(f"only the first {MOST_PICTURES} of {len(chosen)} pictures are used")
     own = Range((mean,), (std,)) if mean is not None and std is not None else _own_range(patient)
     engine = _engine(patient, sheet)
-    if engine is None:
-        if against is not None or data is not None:
-            sheet.notes.append("the model cannot be run, so nothing could be compared")
-    else:
+    if engine is not None:
         with engine:
             own = _known(patient, engine, own, sheet, tell, given=mean is not None)
-            _compared(patient, engine, own, opened, against, sheet, tell)
-            if data is not None:
+            if sheet.runs:
+                _compared(patient, engine, own, opened, against, sheet, tell)
+            if sheet.runs and data is not None:
                 _labelled(
                     patient, engine, own, os.fspath(data), limit, seed, labels_by, sheet, tell
                 )
+    if not sheet.runs and (against is not None or data is not None):
+        sheet.notes.append("the model cannot be run, so nothing could be compared")
     return _finished(patient, sheet, against, labels, own, fix)
 
 
@@ -117,15 +120,15 @@ def _own_range(patient: Specimen) -> Range | None:
 
 def _engine(patient: Specimen, sheet: _Sheet) -> Engine | None:
     try:
-        engine = Engine(patient)
+        return Engine(patient)
     except ModelError as error:
+        sheet.runs = False
         if not any(each.severity is Severity.SERIOUS for each in sheet.findings):
             sheet.add(_fails(error))
         return None
-    return engine
 
 
-def _fails(error: ModelError | RuntimeUnavailable) -> Finding:
+def _fails(error: ModelError) -> Finding:
     return Finding(
         "cannot-run",
         Severity.SERIOUS,
@@ -149,6 +152,7 @@ def _known(
     try:
         known = knowing.known(patient, engine, own)
     except ModelError as error:
+        sheet.runs = False
         sheet.add(_fails(error))
         return own
     if known.logits:

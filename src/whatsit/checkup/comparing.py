@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float64]
     Indices = NDArray[np.intp]
 
+# A distance below this is of rounding, of threads, or of one level of a JPEG decoder.
+_AGREE = 0.025
 _SOFT = 1e-6  # scores below it say nothing
 _COLDEST, _HOTTEST = 1 / 3, 3.0  # temperatures that calibration may give
 _TINY = 1e-30
@@ -149,6 +151,16 @@ class Fit:
     def mean(self) -> float:
         """Over all pictures."""
         return float(np.mean(self.apart))
+
+
+def noise(targets: Sequence[Target]) -> float:
+    """The distance that rounding alone may make, at its worst."""
+    return float(np.mean([target.noise for target in targets]))
+
+
+def agree(found: Fit, targets: Sequence[Target]) -> bool:
+    """Whether answers are as near as those of one pipeline that is run twice."""
+    return found.mean <= _AGREE + noise(targets)
 
 
 def fit(answers: Sequence[Scores], targets: Sequence[Target], counting: str) -> Fit:

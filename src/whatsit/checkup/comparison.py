@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .. import zoo
 from ..getting import probe
-from ..wording import counted
+from ..wording import counted, shown
 from . import knowing, matching, recorded, specimen
 from .deciding import Decision, decide
 from .engine import Engine
@@ -17,14 +17,16 @@ from .hypotheses import Deviation, alike
 from .reasons import Case, findings_of
 from .searching import Explanation, Search, Trials
 from .values import Finding, Trial
-from .ways import Picture, Range, Way
+from .ways import Picture, Range
 
 if TYPE_CHECKING:
     from .matching import Matched
+    from .recorded import Recorded
     from .specimen import Specimen
 
     Say = Callable[[str], None]
 
+MOST_PICTURES = 32  # that are compared: all are kept in memory
 _SHOWN = 7  # ways in the table
 _CONSTANT = 0.8
 
@@ -53,6 +55,8 @@ def against_record(
     """Against the answers in a file. Raises UsageError, InputError."""
     answers, notes = recorded.read(path)
     pairs = matching.pair_up([p.name for p in pictures], answers, path)
+    notes = (*notes, *_odd_pairs(pairs, path))
+    pairs = pairs[:MOST_PICTURES]
     given = {picture.name: picture for picture in pictures}
     chosen = [given.get(name) or Picture(name) for name, _ in pairs]
     matched = matching.of_recorded([answer for _, answer in pairs], ours, engine.step, path)
@@ -63,6 +67,18 @@ def against_record(
         notes = (*notes, f"the scores in {path} are logits: softmax is applied to them here")
     case = Case(ours, chosen, replace(matched, notes=(*matched.notes, *notes)), None, path)
     return _compared(case, engine, own, (), say)
+
+
+def _odd_pairs(pairs: Sequence[tuple[str, Recorded]], path: str) -> list[str]:
+    """What is to be known of the pairs: one that was made against the names, or too many."""
+    said = []
+    if len(pairs) > MOST_PICTURES:
+        said.append(f"only the first {MOST_PICTURES} of {len(pairs)} pictures are used")
+    (name, answer), *others = pairs
+    there = matching.file_name(answer.path or name)
+    if not others and there != matching.file_name(name):
+        said.append(f"{path} names the picture {shown(there, 60)}, not {matching.file_name(name)}")
+    return said
 
 
 def against_model(
@@ -83,7 +99,7 @@ def against_model(
             range_ = knowing.known(other, theirs, None).best
             notes = (f"{other.name} does not say its mean and std: known pictures chose them",)
         trials = Trials(other, theirs, chosen, range_)
-        scores = [trials.answer(Way.of(other.rule), place) for place in range(len(chosen))]
+        scores = [trials.answer(trials.base, place) for place in range(len(chosen))]
         step = max(engine.step, theirs.step)
     if not pictures:
         notes = (*notes, "compared on the golden pictures of this package, as none was given")
@@ -127,7 +143,7 @@ def _compared(
     trials = Trials(
         case.ours, engine, pictures, own, lambda done: say(f"{done} ways of pictures tried")
     )
-    base, found = Search(trials, Way.of(case.ours.rule), targets, also).run()
+    base, found = Search(trials, targets, also).run()
     decision = decide(base, found, targets)
     case = replace(case, pictures=pictures, matched=replace(case.matched, targets=tuple(targets)))
     shift = _shift(case.matched)

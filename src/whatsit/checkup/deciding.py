@@ -6,21 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from ..measures import mcnemar
-from .comparing import Target
+from .comparing import Target, agree, noise
 from .searching import Explanation
 
-# A distance below this is of rounding, of threads, or of one level of a JPEG decoder.
-_AGREE = 0.025
 # Below this, if nothing explains it, it is of the decoder or of other steps to the same cut.
 _UNTOLD = 0.12
 # Two quantisations of one network, or two engines, differ by no more than this.
 _QUANTISED = 0.75
 # What one, two or three deviations may leave of the distance, where many scores are known and
 # where few are: the more are tried, and the fewer the scores, the nearer chance alone comes.
-_MANY_SCORES, _LEFT_OF_MANY, _LEFT_OF_FEW = 12, (0.5, 0.3, 0.2), (0.35, 0.15, 0.1)
+_MANY_SCORES, _LEFT_OF_MANY, _LEFT_OF_FEW = 12, (0.5, 0.3, 0.2), (0.2, 0.15, 0.1)
 # Several pictures may show a cause below other differences: it must help nearly all of them.
 _FEWEST, _HELPED, _P = 8, 0.8, 1e-4
 _LIKE_BEST = 1.6  # times the best distance: nobody can tell these apart
@@ -41,27 +37,27 @@ class Decision:
 def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Target]) -> Decision:
     """What the distances say.
 
-    A cause is named if it leaves at most half of the distance (a third where few scores are
+    A cause is named if it leaves at most half of the distance (a fifth where few scores are
     known), of two or three that come together still less. Of several that leave nearly as little,
     the one with the fewest deviations; if that is not one, they are told as what cannot be told
     apart.
     """
-    noise = float(np.mean([target.noise for target in targets]))  # at its worst
-    start = own.fit.mean
-    if start <= _AGREE + noise:
+    if agree(own.fit, targets):
         return Decision("agree")
+    start, blur = own.fit.mean, noise(targets)
     many = sum(target.weight for target in targets) >= _MANY_SCORES
     shares = _LEFT_OF_MANY if many else _LEFT_OF_FEW
     candidates = [each for each in found if _explains(each, own, shares)]
     if not candidates:
-        if start <= _UNTOLD + noise:
+        if start <= _UNTOLD + blur:
             return Decision("agree")
-        return Decision("close" if start <= _QUANTISED + 2 * noise else "unexplained")
+        return Decision("close" if start <= _QUANTISED + 2 * blur else "unexplained")
     best = _simplest(candidates)
-    limit = max(best.fit.mean * _LIKE_BEST, best.fit.mean + _NOISE_OF_BEST + noise / 4)
+    limit = max(best.fit.mean * _LIKE_BEST, best.fit.mean + _NOISE_OF_BEST + blur / 4)
+    # Also what misses its own share by a little: nobody can tell it from the best.
     tied = [
         each
-        for each in candidates
+        for each in found
         if each.fit.mean <= limit and len(each.deviations) <= len(best.deviations)
     ]
     causes = _preferred(tied, best)

@@ -5,13 +5,13 @@ Deviations of one slot exclude each other; those of two slots may come together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from .._metadata import TensorInfo
 from .resizing import FILTERS
-from .ways import Picture, Range, Way
+from .ways import Range, Way
 
 Slot = Literal["turn", "cut", "filter", "colours", "range", "answer"]
 
@@ -40,11 +40,11 @@ class Deviation:
 
 
 def deviations(
-    base: Way, pictures: Sequence[Picture], tensor: TensorInfo, own: Range | None
+    base: Way, tensor: TensorInfo, own: Range | None, *, turned: bool
 ) -> list[Deviation]:
-    """All that could show on these pictures, the likelier first among equals."""
+    """What could show, the likelier first among equals; `turned`: by the EXIF of a picture."""
     return [
-        *_turns(pictures),
+        *_turns(turned),
         *_colours(),
         *_ranges(tensor, own),
         *_cuts(base),
@@ -52,8 +52,8 @@ def deviations(
     ]
 
 
-def _turns(pictures: Sequence[Picture]) -> Iterable[Deviation]:
-    if any(picture.orientation != 1 for picture in pictures):
+def _turns(by_exif: bool) -> Iterable[Deviation]:
+    if by_exif:
         yield Deviation("turn", "exif-ignored", "the EXIF turn is ignored", (("exif", False),))
     for turns in (1, 2, 3):
         words = f"the picture is turned by {90 * turns} degrees clockwise"

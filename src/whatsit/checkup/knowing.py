@@ -16,7 +16,7 @@ from .. import zoo
 from ..getting import probe
 from .hypotheses import KNOWN_RANGES, alike
 from .searching import Trials
-from .ways import Picture, Range, Way
+from .ways import Picture, Range
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -69,14 +69,13 @@ def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
     pictures = [Picture(zoo.GOLDEN / name) for name in probe.pictures()]
     trials = Trials(specimen, engine, pictures, own)
     ranges = _ranges(specimen, own)
-    base = Way.of(specimen.rule)
     lines = line_offset(specimen.labels)
     of_imagenet = specimen.classes in _IMAGENET and (lines is not None or not specimen.labels)
     rows: dict[Range | None, Scores] = {}
     odd: dict[Range | None, bool] = {}
     for chosen in ranges:
         engine.odd = False
-        way = replace(base, range=chosen)
+        way = replace(trials.base, range=chosen)
         rows[chosen] = np.array([trials.answer(way, i) for i in range(len(pictures))])
         odd[chosen] = engine.odd
     if of_imagenet:

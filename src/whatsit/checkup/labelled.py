@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from .hypotheses import Deviation, deviations
 from .naming import title
 from .searching import Trials
 from .values import Accuracy, Finding, Severity
-from .ways import Picture, Range, Way
+from .ways import Picture, Range, Way, orientation
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 _CHANCE = 0.01  # of all deviations together
 _LEAST_GAIN = 0.03  # of accuracy, for a deviation to be worth a word
 _CLEAR_GAIN = 0.10
-_FINE = 0.5  # of confusions: which are named
 _OVERSURE = 0.1
 _SHOWN = 5
 _FILTERS = ("nearest", "legacy-bilinear", "bilinear")  # the others change too little
@@ -61,69 +61,44 @@ def examine(
         specimen.bundle.labels if specimen.bundle else Labels.from_lines("\n".join(specimen.labels))
     )
     found = matched(whole, labels, labels_by=labels_by, skip_unknown=True)
-    usable = found.known
-    places = [usable[i] for i in datasets.sampled(len(usable), limit, seed)]
-    truths, pictures, failed = [], [], 0
-    for place in places:
-        index = found.indices[place]
-        try:
-            picture = Picture(Path(whole.rows[place].path))
-        except InputError:
-            failed += 1
-            continue
-        if index is not None:
-            pictures.append(picture)
-            truths.append(index)
-    if not pictures:
+    drawn = [found.known[i] for i in datasets.sampled(len(found.known), limit, seed)]
+    cases = [
+        (Path(whole.rows[place].path), index)
+        for place in drawn
+        if (index := found.indices[place]) is not None
+    ]
+    tried = _worth_trying(specimen, own, turned=any(orientation(path) != 1 for path, _ in cases))
+    seen: list[_Seen] = []
+    for path, truth in cases:
+        with contextlib.suppress(InputError):  # told below, by their number
+            seen.append(_look(Trials(specimen, engine, [Picture(path)], own), truth, tried))
+        say(f"on {len(seen)} of {len(cases)} labelled pictures, in {len(tried)} ways each")
+    if not seen:
         raise DatasetError(
             f"no picture of {data!r} can be used", expected="labelled pictures of its classes"
         )
     notes = list(found.notes)
-    if failed:
+    if failed := len(cases) - len(seen):
         notes.append(f"{failed} of the pictures cannot be read, and count for nothing")
-    trials = Trials(specimen, engine, pictures, own)
-    base = Way.of(specimen.rule)
-    tried = _worth_trying(base, pictures, trials, own)
-    answers = [trials.answer(base, i) for i in range(len(pictures))]
-    firsts = [int(scores.argmax()) for scores in answers]
-    right = [first == truth for first, truth in zip(firsts, truths, strict=True)]
-    rows = [Accuracy("as the model does it", (), sum(right), 1.0)]
-    proved: list[tuple[Accuracy, Deviation]] = []
-    for number, each in enumerate(tried, 1):
-        say(f"on {len(pictures)} labelled pictures: {number} of {len(tried)}")
-        if each.slot == "answer":
-            step = 1 if each.counting == "+1" else -1
-            now = [first == truth + step for first, truth in zip(firsts, truths, strict=True)]
-        else:
-            way = each.applied(base)
-            now = [int(trials.answer(way, i).argmax()) == truth for i, truth in enumerate(truths)]
-        p = mcnemar(
-            sum(a and not b for a, b in zip(right, now, strict=True)),
-            sum(b and not a for a, b in zip(right, now, strict=True)),
-        )
-        row = Accuracy(each.words, (each.code,), sum(now), p)
-        rows.append(row)
-        gain = (sum(now) - sum(right)) / len(pictures)
-        if gain >= _LEAST_GAIN and p < _CHANCE / len(tried):
-            proved.append((row, each))
-    proved.sort(key=lambda pair: -pair[0].right)
-    causes = _causes(proved, rows[0], len(pictures))
-    rate = Rate(sum(right), len(pictures))
-    weak = _weak(firsts, truths, answers, labels, rate) if not causes else []
-    ordered = [rows[0], *sorted(rows[1:], key=lambda row: -row.right)]
-    return Labelled(
-        (*causes, *weak),
-        tuple(ordered),
-        len(pictures),
-        tuple(notes),
-        proved[0][1] if proved else None,
-    )
+    return _judged(seen, tried, labels, notes)
 
 
-def _worth_trying(
-    base: Way, pictures: Sequence[Picture], trials: Trials, own: Range | None
-) -> list[Deviation]:
-    every = deviations(base, pictures, trials.tensor, own)
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the model says of one picture: its first class and score, and in which ways it is right.
+
+    The ways are the model's own, and then those that are tried.
+    """
+
+    truth: int
+    first: int
+    score: float
+    right: tuple[bool, ...]
+
+
+def _worth_trying(specimen: Specimen, own: Range | None, *, turned: bool) -> list[Deviation]:
+    assert specimen.input is not None
+    every = deviations(Way.of(specimen.rule), specimen.input, own, turned=turned)
     shifts = [
         Deviation("answer", "labels-shifted", f"labels are shifted by one ({word})", counting=word)
         for word in ("+1", "-1")
@@ -132,6 +107,46 @@ def _worth_trying(
         *shifts,
         *(each for each in every if each.slot != "filter" or dict(each.way)["filter"] in _FILTERS),
     ]
+
+
+def _look(trials: Trials, truth: int, tried: Sequence[Deviation]) -> _Seen:
+    """One picture at a time, since hundreds of photos at full size would fill the memory."""
+    scores = trials.answer(trials.base, 0)
+    first = int(scores.argmax())
+    right = [first == truth]
+    for each in tried:
+        if each.slot == "answer":
+            right.append(first == truth + (1 if each.counting == "+1" else -1))
+        else:
+            right.append(int(trials.answer(each.applied(trials.base), 0).argmax()) == truth)
+    return _Seen(truth, first, float(scores[first]), tuple(right))
+
+
+def _judged(
+    seen: Sequence[_Seen], tried: Sequence[Deviation], labels: Labels, notes: Sequence[str]
+) -> Labelled:
+    """Which ways are right more often than chance would have it, and what is weak if none is."""
+    own = [each.right[0] for each in seen]
+    rows = [Accuracy("as the model does it", (), sum(own), 1.0)]
+    proved: list[tuple[Accuracy, Deviation]] = []
+    for number, deviation in enumerate(tried, 1):
+        now = [each.right[number] for each in seen]
+        p = mcnemar(
+            sum(a and not b for a, b in zip(own, now, strict=True)),
+            sum(b and not a for a, b in zip(own, now, strict=True)),
+        )
+        rows.append(Accuracy(deviation.words, (deviation.code,), sum(now), p))
+        gain = (sum(now) - sum(own)) / len(seen)
+        if gain >= _LEAST_GAIN and p < _CHANCE / len(tried):
+            proved.append((rows[-1], deviation))
+    proved.sort(key=lambda pair: -pair[0].right)
+    return Labelled(
+        (*_causes(proved, rows[0], len(seen)), *(_weak(seen, labels) if not proved else ())),
+        (rows[0], *sorted(rows[1:], key=lambda row: -row.right)),
+        len(seen),
+        tuple(notes),
+        proved[0][1] if proved else None,
+    )
 
 
 def _causes(
@@ -168,20 +183,11 @@ def mendable(deviation: Deviation) -> bool:
     )
 
 
-def _weak(
-    firsts: Sequence[int],
-    truths: Sequence[int],
-    answers: Sequence[object],
-    labels: Labels,
-    rate: Rate,
-) -> list[Finding]:
+def _weak(seen: Sequence[_Seen], labels: Labels) -> list[Finding]:
     """Where the model itself is weak, since nothing on the way of the picture is at fault."""
-    import numpy as np
-
     findings = []
-    wrong = Counter(
-        (truth, first) for truth, first in zip(truths, firsts, strict=True) if truth != first
-    )
+    rate = Rate(sum(each.right[0] for each in seen), len(seen))
+    wrong = Counter((each.truth, each.first) for each in seen if each.truth != each.first)
     often = [(pair, count) for pair, count in wrong.most_common(_SHOWN) if count > 1]
     low, high = rate.interval
     said = f"{rate.hits} of {rate.total} are right: {percent(rate.value)} ({interval((low, high))})"
@@ -202,7 +208,7 @@ def _weak(
                 "More pictures of these classes, or a larger model: `whatsit evaluate --report`.",
             )
         )
-    sure = float(np.mean([np.max(scores) for scores in answers]))  # type: ignore[call-overload]
+    sure = sum(each.score for each in seen) / len(seen)
     if sure - rate.value > _OVERSURE:
         findings.append(
             Finding(

@@ -211,21 +211,26 @@ def pair_up(
             )
         return list(zip(pictures, answers, strict=True))
     by_path = {os.path.abspath(path): answer for path, answer in named}
-    by_name = {os.path.basename(path.replace("\\", "/")): answer for path, answer in named}
+    by_name = {file_name(path): answer for path, answer in named}
     pairs = [
         (picture, answer)
         for picture in pictures
         if (
             answer := by_path.get(os.path.abspath(picture))
-            or by_name.get(os.path.basename(picture))
+            or by_name.get(file_name(picture))
         )
     ]
     if not pairs:
         raise UsageError(
             f"{shown} holds no answer to {pictures[0]!r}",
-            expected=f"a picture that it names, such as {os.path.basename(named[0][0])!r}",
+            expected=f"a picture that it names, such as {file_name(named[0][0])!r}",
         )
     return pairs
+
+
+def file_name(path: str) -> str:
+    """The last part of a path, which another system may have written."""
+    return os.path.basename(path.replace("\\", "/"))
 
 
 def _named_there(answers: Sequence[Recorded], shown: str) -> list[tuple[str, Recorded]]:

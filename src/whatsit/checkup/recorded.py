@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from .. import images
@@ -62,10 +61,7 @@ _LABELS = (
     "answer",
 )
 _SCORES = ("score", "probability", "prob", "confidence", "value", "p", "logit")
-_EXPECTED = (
-    "lines of `whatsit --json`, a list of all scores, {label: score}, or objects with "
-    "index or label, and score"
-)
+_EXPECTED = "lines of `whatsit --json`, a list of all scores, or labels with scores"
 _FEW, _BYTES_OFF = 20, 48  # scores, and what rounding may add to 256 of them
 _ALL_DIGITS = 8  # from here on scores count as exact
 
@@ -104,7 +100,10 @@ def read(path: str | os.PathLike[str]) -> tuple[tuple[Recorded, ...], tuple[str,
     shown = os.fspath(path)
     text = _text(shown)
     if shown.casefold().endswith((".csv", ".tsv")):
-        values: list[Any] = _rows(text, shown)
+        try:
+            values = _rows(text, shown)
+        except csv.Error as error:
+            raise _refused(shown, f"it is no CSV: {error}") from error
     else:
         values = _values(text, shown)
     try:
@@ -128,10 +127,11 @@ def _refused(shown: str, reason: str) -> UsageError:
 
 def _text(shown: str) -> str:
     try:
-        file = Path(shown)
-        if file.stat().st_size > _MAX_BYTES:
+        with open(shown, "rb") as file:
+            content = file.read(_MAX_BYTES + 1)  # a pipe or a device does not tell its size
+        if len(content) > _MAX_BYTES:
             raise _refused(shown, "it is larger than 256 MiB")
-        return file.read_bytes().decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise UsageError(
             f"no file {shown!r} to compare with",
@@ -165,11 +165,22 @@ def _values(text: str, shown: str) -> list[Any]:
 
 
 def _load(text: str) -> Any:
-    return json.loads(text, parse_float=Decimal, parse_int=_integer)
+    return json.loads(text, parse_float=_decimal, parse_int=_integer)
 
 
 def _integer(text: str) -> int | Decimal:
-    return int(text) if len(text) < 18 else Decimal(text)
+    return int(text) if len(text) < 18 else _decimal(text)
+
+
+def _decimal(text: str) -> Decimal:
+    """A number with the digits that were written. Raises ValueError for what is none."""
+    try:
+        number = Decimal(text)
+    except ArithmeticError as error:  # letters, or an exponent beyond all bounds
+        raise ValueError(f"{text!r:.40} is no number") from error
+    if not number.is_finite():
+        raise ValueError(f"{text!r:.40} is no number")
+    return number
 
 
 def _rows(text: str, shown: str) -> list[Any]:
@@ -183,12 +194,12 @@ def _rows(text: str, shown: str) -> list[Any]:
         if row.get("error"):
             continue
         entry: dict[str, Any] = {"label": row["label"]} if row.get("label") else {}
-        for key, kind in (("index", int), ("score", Decimal)):
+        for key, kind in (("index", int), ("score", _decimal)):
             if row.get(key):
                 try:
                     entry[key] = kind(row[key])
-                except (ValueError, ArithmeticError) as error:
-                    raise _refused(shown, f"{row[key]!r} is no {key}") from error
+                except ValueError as error:
+                    raise _refused(shown, f"{row[key]!r:.40} is no {key}") from error
         pictures.setdefault(row.get("path") or "", []).append(entry)
     return [{"path": path or None, "predictions": rows} for path, rows in pictures.items()]
 

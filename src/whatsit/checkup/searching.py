@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from .comparing import Fit, Target, fit, usable
+from .comparing import Fit, Target, agree, fit, usable
 from .engine import Engine, softmax
 from .hypotheses import SOFTMAX_AGAIN, Deviation, countings, deviations
 from .ways import STEPS, Picture, Range, Steps, Way, batch
@@ -57,7 +57,7 @@ class Explanation:
 
 
 class Trials:
-    """The answers of one model to some pictures, by way; each is run once."""
+    """The answers of one model to some pictures, by way; each is run once. `base` is its own."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Trials:
         assert specimen.input is not None
         assert specimen.height_width is not None
         self.pictures = pictures
-        self.tensor, self.own = specimen.input, own
+        self.tensor, self.own, self.base = specimen.input, own, Way.of(specimen.rule)
         self._size, self._engine = specimen.height_width, engine
         self._known: dict[tuple[Way, int], Scores] = {}
         self._progress = progress
@@ -88,13 +88,12 @@ class Trials:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is tried: the model's own way, and what the answers should be.
+    """What is tried, and what the answers should be.
 
     `also` are deviations that are likely here: those of a file that is compared with.
     """
 
     trials: Trials
-    base: Way
     targets: Sequence[Target]
     also: Sequence[Deviation] = ()
 
@@ -105,7 +104,7 @@ class Search:
         many pictures the first few sift what is worth trying on all.
         """
         own = self._own()
-        if own.fit.mean < _EQUAL:
+        if agree(own.fit, self.targets):
             return own, []
         few = replace(self, targets=self.targets[:_SIFTED])
         found = few._sifted(few._own() if len(self.targets) > _SIFTED else own)
@@ -115,7 +114,8 @@ class Search:
 
     def _sifted(self, own: Explanation) -> list[Explanation]:
         names = [n for n in self.targets[0].classes if all(usable(t, n) for t in self.targets)]
-        inputs = deviations(self.base, self.trials.pictures, self.trials.tensor, self.trials.own)
+        turned = any(picture.orientation != 1 for picture in self.trials.pictures)
+        inputs = deviations(self.trials.base, self.trials.tensor, self.trials.own, turned=turned)
         every = [*self.also, *countings(set(names) - {"own"}), SOFTMAX_AGAIN, *inputs]
         found = self._refined([self._tried((each,)) for each in every])
         if _left(found, own) < _FULLY:
@@ -135,13 +135,14 @@ class Search:
 
     def _own(self) -> Explanation:
         """The model's own way, with the steps that fit best."""
-        options = [self._fitted((), replace(self.base, steps=steps)) for steps in _steps(self.base)]
+        base = self.trials.base
+        options = [self._fitted((), replace(base, steps=steps)) for steps in _steps(base)]
         best = min(options, key=lambda each: each.fit.mean)
         # The steps of a program are ours unless others fit clearly better.
         return best if best.fit.mean < 0.8 * options[0].fit.mean else options[0]
 
     def _tried(self, chosen: tuple[Deviation, ...], steps: Steps | None = None) -> Explanation:
-        way = self.base
+        way = self.trials.base
         for each in chosen:
             way = each.applied(way)
         return self._fitted(chosen, way if steps is None else replace(way, steps=steps))
@@ -190,7 +191,7 @@ class Search:
         if natural is None:
             return []
         steps: tuple[Steps, ...] = (
-            ("own", "whole", "first") if self.base.mode == "crop" else ("own",)
+            ("own", "whole", "first") if self.trials.base.mode == "crop" else ("own",)
         )
         coarse = itertools.product(_GAINS, _OFFSETS, steps)
         tried = _sorted([self._scaled_by(gain, by, natural, step) for gain, by, step in coarse])

@@ -86,7 +86,7 @@ class Picture:
         self._source = source
         self.name = os.fspath(source) if isinstance(source, (str, os.PathLike)) else ""
         self._upright = images.open_image(source)
-        self.orientation = _orientation(source)
+        self.orientation = orientation(source)
         self._made: OrderedDict[Any, Pixels] = OrderedDict()
 
     @property
@@ -147,7 +147,7 @@ class Picture:
 _OURS = frozenset({"bilinear", "bicubic", "lanczos", "box", "legacy-bilinear"})
 
 
-def _orientation(source: ImageSource) -> int:
+def orientation(source: ImageSource) -> int:
     """The EXIF orientation of a picture, 1 to 8; 1 where there is none."""
     from PIL import Image
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from ..errors import UsageError
@@ -131,9 +129,4 @@ def _check(model: str, foreign: tuple[str, ...], out: str | None, force: bool) -
             f"the output {output.printable(out)!r}", expected="a file that ends in .tflite"
         )
     targets.spare([*model_files([model]), *foreign])
-    if os.path.lexists(out) and not force:
-        raise UsageError(
-            f"the output {output.printable(out)!r} is there already",
-            expected="a new file",
-            hint="-o names another; --force writes over it",
-        )
+    targets.check_new(force)

@@ -36,12 +36,10 @@ def print_calibrated(found: Calibrated, out: str | None) -> None:
         f"{output.printable(found.bundle.name)} on {output.printable(trust.data_set)}\n"
         f"{counted(trust.pictures, 'picture')}, temperature {trust.temperature:.2f}"
     )
-    if found.trial is not None:
-        _print_trial(console, found.trial)
+    _print_trial(console, found.trial)
     console.print(f"\nUnknown is told by {_RULES[trust.known.rule]}.", soft_wrap=True)
-    if found.trial is not None:
-        asked, share = wording.percent(ACCEPTANCE, 0), wording.percent(found.trial.accepted.value)
-        console.print(f"Known pictures that pass, of {asked} asked for: {share}")
+    asked, share = wording.percent(ACCEPTANCE, 0), wording.percent(found.trial.accepted.value)
+    console.print(f"Known pictures that pass, of {asked} asked for: {share}")
     if found.foreign:
         _print_foreign(console, found.foreign)
     print_failures(console, found.failures)

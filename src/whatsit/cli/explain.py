@@ -129,12 +129,7 @@ def _check(
             expected=f"a file that ends in {', '.join(_FORMATS)}",
         )
     targets.spare([*model_files([] if model is None else [model]), picture])
-    if out is not None and os.path.lexists(out) and not force:
-        raise UsageError(
-            f"the output {output.printable(out)!r} is there already",
-            expected="a new file",
-            hint="-o names another; --force writes over it",
-        )
+    targets.check_new(force)
 
 
 def _draw(explanation: Explanation, out: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..errors import UsageError
+from ..results import ACCEPTANCE, COVERAGE
 
 _QUANTITY = re.compile(r"([0-9.]+(?:e[+-]?\d+)?) *([a-zµ%]*)", re.IGNORECASE)
 # Without a unit, a size is refused: nobody means bytes by 5, and nobody can know what else.
@@ -167,7 +168,7 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--acceptance",
             type=float,
-            default=0.95,
+            default=ACCEPTANCE,
             show_default=True,
             metavar="P",
             help="Of pictures that show a known class, the share that must not be called unknown.",
@@ -175,7 +176,7 @@ def trust_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--coverage",
             type=float,
-            default=0.9,
+            default=COVERAGE,
             show_default=True,
             metavar="P",
             help="How often the set of likely classes must hold the right one. An answer is sure "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .. import storage, zoo
 from ..errors import UsageError
 from ..wording import shown
+from .output import printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,16 @@ class Targets:
                         f"{option} {shown(path, 200)!r} would replace a file that the run reads",
                         expected="the name of another file",
                     )
+
+    def check_new(self, force: bool) -> None:
+        """Raises UsageError for an output that is there, unless it may be written over."""
+        if self.output is None or force or not os.path.lexists(self.output):
+            return
+        raise UsageError(
+            f"the output {printable(self.output)!r} is there already",
+            expected="a new file",
+            hint="-o names another; --force writes over it",
+        )
 
     def _given(self) -> list[tuple[str, str]]:
         every = (

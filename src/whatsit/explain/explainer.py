@@ -10,10 +10,10 @@ import numpy as np
 
 from .. import images, inputs
 from .. import preprocess as preprocessing
-from .._metadata import tapped
+from .._taps import tapped
 from ..bundle import Bundle
 from ..classifier import default_runtime, default_threads, open_bundle
-from ..errors import ModelDamaged, UsageError
+from ..errors import UsageError
 from ..graph import find_feature_map
 from ..preprocess import Preprocess, Region
 from ..results import top_k
@@ -149,10 +149,6 @@ class Explainer:
 
     def _cells(self, maps: Floats) -> Floats:
         """The feature map (h, w, D) of what an engine gives, (1, h·w·D)."""
-        if not np.isfinite(maps).all():
-            raise ModelDamaged(
-                f"model {self.bundle.name!r} gives a feature map with values that are no numbers"
-            )
         return maps.reshape(self._map.height, self._map.width, self._map.depth)
 
     def _class(self, key: ClassKey | None) -> int | None:

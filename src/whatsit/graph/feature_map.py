@@ -6,10 +6,9 @@ place alone: which part of the picture speaks for a class can be read off, and n
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
-from .._metadata import tensor_info
+from .._taps import tensor_info
 from ..bundle import Bundle, OutputSpec
 from ..errors import ModelUnsupported
 from .head import Layer, last_layer, locate
@@ -69,10 +68,9 @@ def _spec(bundle: Bundle, tensor: int, count: int) -> OutputSpec:
     info = tensor_info(bundle.data, tensor)
     if info.dtype == "float32":
         return OutputSpec("float32", count)
-    single = info.scale is not None and not info.several_scales and 0 < info.scale < math.inf
-    if info.dtype not in ("int8", "uint8") or info.scale is None or not single:
+    if info.dtype not in ("int8", "uint8") or info.steps is None:
         raise ModelUnsupported(f"its feature map, of type {info.dtype}, has no single scale")
-    return OutputSpec(info.dtype, count, info.scale, info.zero_point)
+    return OutputSpec(info.dtype, count, *info.steps)
 
 
 def _source(model: Model, index: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -69,13 +70,44 @@ class Runtime(Protocol):
         """Scores (1, C) as `run` gives them, and the second output (1, D) in real numbers.
 
         Only for a program with a `tap`. Each is in memory of its own. Raises ModelDamaged as `run`
-        does, and for other than D values.
+        does, and for other than D numbers.
         """
         ...
 
     def close(self) -> None:
         """Releases the engine's memory. Calling it again does nothing."""
         ...
+
+
+class Outputs:
+    """What `Runtime` promises, from the output tensors of an engine that runs a program."""
+
+    _engine = LITERT  # as it is called in errors
+
+    def __init__(self, program: Program) -> None:
+        self._name = program.name
+        self._output, self._tap = program.output, program.tap
+
+    def raw(self, batch: Array) -> Array:
+        """The output tensor (1, C) for a batch (1, h, w, 3)."""
+        return flat(self._name, self._output, self._invoke(batch)[0], engine=self._engine)
+
+    def run(self, batch: Array) -> NDArray[np.float32]:
+        """Scores (1, C) for a batch (1, h, w, 3)."""
+        return probabilities(self._name, self._output, self._invoke(batch)[0], engine=self._engine)
+
+    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
+        assert self._tap is not None
+        scores, tap = self._invoke(batch)
+        return (
+            probabilities(self._name, self._output, scores, engine=self._engine),
+            real_numbers(self._name, self._tap, tap, engine=self._engine),
+        )
+
+    def _invoke(self, batch: Array) -> Sequence[Array]:
+        """The outputs, in the order of the graph; what comes next may overwrite them."""
+        raise NotImplementedError
 
 
 def check_outputs(program: Program, found: int, *, engine: str = LITERT) -> None:
@@ -124,10 +156,15 @@ def real_numbers(
 ) -> NDArray[np.float32]:
     """The tensor `raw` of the model `name` as (1, D) real numbers, in memory of their own.
 
-    They are those of LiteRT's operator DEQUANTIZE. Raises ModelDamaged for anything but D values.
+    They are those of LiteRT's operator DEQUANTIZE. Raises ModelDamaged for anything but D numbers.
     """
     values = flat(name, spec, raw, engine=engine)
     if spec.dtype == "float32":
+        if not np.isfinite(values).all():
+            raise ModelDamaged(
+                f"model {name!r} computes values that are no numbers on the way to its scores",
+                hint="the file is damaged, or its weights are too large",
+            )
         return values
     return (values.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
 

@@ -130,48 +130,27 @@ import subprocess  # noqa: E402
 import weakref  # noqa: E402
 
 import numpy as np  # noqa: E402
-from numpy.typing import NDArray  # noqa: E402
 
 from ..errors import ModelDamaged, RuntimeUnavailable  # noqa: E402
 from .base import (  # noqa: E402
     INSTALL_LITERT,
     LITERT,
     Array,
+    Outputs,
     Program,
     failed,
-    flat,
     no_engine,
-    probabilities,
-    real_numbers,
 )
 
 
-class IsolatedRuntime:
+class IsolatedRuntime(Outputs):
     """Runs a program in a child process; if that dies, the caller gets ModelDamaged."""
 
     def __init__(self, program: Program, threads: int = 1) -> None:
-        self._name = program.name
-        self._output, self._tap = program.output, program.tap
+        super().__init__(program)
         self._child = _start(threads)
         self._finalizer = weakref.finalize(self, _stop, self._child)
         self._ask(program.data)
-
-    def raw(self, batch: Array) -> Array:
-        """The output tensor (1, C) for a batch (1, h, w, 3)."""
-        return flat(self._name, self._output, self._invoke(batch)[0])
-
-    def run(self, batch: Array) -> NDArray[np.float32]:
-        """Scores (1, C) for a batch (1, h, w, 3)."""
-        return probabilities(self._name, self._output, self._invoke(batch)[0])
-
-    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
-        assert self._tap is not None
-        scores, tap = self._invoke(batch)
-        return (
-            probabilities(self._name, self._output, scores),
-            real_numbers(self._name, self._tap, tap),
-        )
 
     def close(self) -> None:
         """Ends the child."""

@@ -8,50 +8,18 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .base import (
-    INSTALL_LITERT,
-    LITERT,
-    Array,
-    Program,
-    check_outputs,
-    failed,
-    flat,
-    no_engine,
-    probabilities,
-    real_numbers,
-)
+from .base import INSTALL_LITERT, LITERT, Array, Outputs, Program, check_outputs, failed, no_engine
 
 _first_start = threading.Lock()
 _started = False
 
 
-class LiteRTRuntime:
+class LiteRTRuntime(Outputs):
     """Runs a program with LiteRT. Not safe for several threads at once: open one for each."""
 
     def __init__(self, program: Program, threads: int = 1) -> None:
-        self._name = program.name
-        self._output, self._tap = program.output, program.tap
+        super().__init__(program)
         self._interpreter, self._input_index, self._output_indices = _start(program, threads)
-
-    def raw(self, batch: Array) -> Array:
-        """The output tensor (1, C) for a batch (1, h, w, 3)."""
-        return flat(self._name, self._output, self._invoke(batch)[0])
-
-    def run(self, batch: Array) -> NDArray[np.float32]:
-        """Scores (1, C) for a batch (1, h, w, 3)."""
-        return probabilities(self._name, self._output, self._invoke(batch)[0])
-
-    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
-        assert self._tap is not None
-        scores, tap = self._invoke(batch)
-        return (
-            probabilities(self._name, self._output, scores),
-            real_numbers(self._name, self._tap, tap),
-        )
 
     def close(self) -> None:
         """Releases the interpreter."""

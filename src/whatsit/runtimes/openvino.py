@@ -13,53 +13,33 @@ import tempfile
 import threading
 from typing import Any, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..errors import ModelDamaged, ModelUnsupported, RuntimeUnavailable
-from .base import Array, Program, failed, flat, no_engine, probabilities, real_numbers
+from .base import Array, Outputs, Program, failed, no_engine
 
 _ENGINE = "OpenVINO"
 _TELEMETRY = "openvino_telemetry"
 _first_import = threading.Lock()
 
 
-class OpenVINORuntime:
+class OpenVINORuntime(Outputs):
     """Runs a program with OpenVINO. Not safe for several threads at once: open one for each.
 
     Floats are computed as float32, whatever the processor would rather do.
     """
 
+    _engine = _ENGINE
     _precision = "f32"
 
     def __init__(self, program: Program, threads: int = 1) -> None:
-        self._name = program.name
-        self._output, self._tap = program.output, program.tap
+        super().__init__(program)
         self._request = _start(program, threads, self._precision)
         self._input = self._request.get_input_tensor().data  # a view: what is written there is run
-
-    def raw(self, batch: Array) -> Array:
-        """The output tensor (1, C) for a batch (1, h, w, 3)."""
-        return flat(self._name, self._output, self._infer(batch)[0], engine=_ENGINE)
-
-    def run(self, batch: Array) -> NDArray[np.float32]:
-        """Scores (1, C) for a batch (1, h, w, 3)."""
-        return probabilities(self._name, self._output, self._infer(batch)[0], engine=_ENGINE)
-
-    def both(self, batch: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Scores (1, C) and the second output (1, D) for a batch (1, h, w, 3)."""
-        assert self._tap is not None
-        scores, tap = self._infer(batch)
-        return (
-            probabilities(self._name, self._output, scores, engine=_ENGINE),
-            real_numbers(self._name, self._tap, tap, engine=_ENGINE),
-        )
 
     def close(self) -> None:
         """Releases the compiled model."""
         self._request = self._input = None
 
-    def _infer(self, batch: Array) -> list[Array]:
+    def _invoke(self, batch: Array) -> list[Array]:
         """The outputs, in the order of the graph: views of what the next picture overwrites."""
         # numpy would spread or convert what does not fit.
         if (batch.shape, batch.dtype) != (self._input.shape, self._input.dtype):
@@ -76,8 +56,7 @@ class BFloat16OpenVINORuntime(OpenVINORuntime):
     """OpenVINO with floats of 8 significant bits: far faster on processors that have them.
 
     With a tap it rounds in other places, so the scores are not quite those of the same graph
-    without.
-    Raises RuntimeUnavailable on other processors.
+    without. Raises RuntimeUnavailable on other processors.
     """
 
     _precision = "bf16"

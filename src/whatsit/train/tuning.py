@@ -18,7 +18,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 _LOOKS = 8_000
 _FEWEST_EPOCHS, _MOST_EPOCHS = 5, 40
 _EXPECTED = {"epochs": (1, 10_000), "batch": (2, 4096)}
-# A thousand pictures are few steps in batches of 32. Of 16 they are twice as many, in the same time.
+# A thousand pictures are few steps in batches of 32; of 16 they are twice as many.
 _BATCH = 16
 # A third of it learns too little in so few steps, three times as much forgets what the parent knew.
 _RATE = 3e-4

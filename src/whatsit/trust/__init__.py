@@ -8,8 +8,8 @@ labelled pictures and are kept in the bundle. docs/verdicts.md says what it prom
 
 from __future__ import annotations
 
-from .values import ACCEPTANCE as ACCEPTANCE
-from .values import COVERAGE as COVERAGE
+from ..results import ACCEPTANCE as ACCEPTANCE
+from ..results import COVERAGE as COVERAGE
 from .values import RECORD as RECORD
 from .values import Judge as Judge
 from .values import Judgement as Judgement

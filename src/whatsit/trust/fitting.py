@@ -28,6 +28,7 @@ Array = NDArray[np.float64]
 
 # Numbers of calibration pictures that a bundle keeps; with more, limits move by less than 0.1 %.
 MOST_KEPT = 1000
+LEAST = 20  # pictures: of fewer, no share of 95 % can be told, and a half says nothing
 LEAST_FOR_PROTOTYPES = 5  # pictures of each class: the mean of fewer is that of their backgrounds
 # How far the logarithm of the temperature may lie from 0 before the pictures have spoken: it keeps
 # a few right answers from making a model endlessly sure.
@@ -66,6 +67,7 @@ def fitted(
     `tensor` is that of the embedding, where there are vectors. `known`, where its prototypes were
     made from other pictures.
     """
+    known = known or known_by(answers, len(labels), tensor).of(data_set)
     divisor = round(temperature(answers.scores, answers.truth), TEMPERATURE_DIGITS)
     calibrated = tempered(answers.scores, divisor)
     misled = [
@@ -78,7 +80,7 @@ def fitted(
         temperature=divisor,
         places=sets.thinned(sets.places(calibrated, answers.truth), MOST_KEPT),
         misled=sets.thinned(np.array(misled), MOST_KEPT),
-        known=known or known_by(answers, len(labels), tensor),
+        known=known,
         error=(
             calibration(answers.scores, answers.truth).error,
             calibration(calibrated, answers.truth).error,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -39,11 +39,13 @@ _LEVELS = 127  # of int8, either side of 0
 class Prototypes:
     """The mean direction of each class's embeddings: rows (C, D) of any length.
 
-    `tensor` is the index of the embedding in the bundle's graph.
+    `tensor` is the index of the embedding in the bundle's graph. `data_set` is that of the
+    pictures, where they were those of a calibration: for them the means are no others'.
     """
 
     rows: NDArray[np.int8] = field(repr=False)
     tensor: int
+    data_set: str = ""
 
     @classmethod
     def of(cls, vectors: Floats, classes: Classes, count: int, *, tensor: int) -> Prototypes:
@@ -66,7 +68,8 @@ class Prototypes:
     def to_json(self) -> dict[str, Any]:
         """For the record: rows as int8 in base64."""
         rows = base64.b64encode(self.rows.tobytes()).decode()
-        return {"tensor": self.tensor, "width": self.rows.shape[1], "rows": rows}
+        source = {"data_set": self.data_set} if self.data_set else {}
+        return {"tensor": self.tensor, "width": self.rows.shape[1], **source, "rows": rows}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], classes: int) -> Prototypes:
@@ -75,7 +78,7 @@ class Prototypes:
         tensor, width = value["tensor"], value["width"]
         if not (isinstance(tensor, int) and isinstance(width, int) and tensor >= 0 and width > 0):
             raise ValueError(f"the tensor {tensor!r} of {width!r} values")
-        return cls(rows.reshape(classes, width), tensor)
+        return cls(rows.reshape(classes, width), tensor, str(value.get("data_set", "")))
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ class Known:
     rule: Rule
     scores: Array = field(repr=False)
     prototypes: Prototypes | None = field(default=None, repr=False)
+
+    def of(self, data_set: str) -> Known:
+        """The same, whose prototypes, if any, are of the pictures of this data set."""
+        if self.prototypes is None:
+            return self
+        return replace(self, prototypes=replace(self.prototypes, data_set=data_set))
 
     def score(self, scores: Floats, embedding: Floats | None) -> float:
         """How known a picture looks, by its scores (C,) and, for prototypes, its embedding (D,)."""
@@ -139,19 +148,25 @@ def nearness_of_others(
 ) -> Array:
     """The cosine of each embedding (N, D) with the nearest class mean that it had no part in, (N,).
 
-    Nor had those of its group. NaN where nothing else of its class is left: it cannot be judged.
+    Nor had those of its group, whatever their classes. NaN where nothing else of its class is left:
+    it cannot be judged.
     """
     units = _units(vectors)
     _, place = np.unique(np.arange(len(units)) if groups is None else groups, return_inverse=True)
-    sums, counts = _sums(units, classes, count), np.bincount(classes, minlength=count)
-    # What the pictures of one group add to one class.
+    # What the pictures of one group add to one class; the pairs of a group stand together.
     pairs, pair = np.unique(np.column_stack([place, classes]), axis=0, return_inverse=True)
     pair = pair.reshape(-1)  # some versions of numpy keep a second axis
+    sums, own = _sums(units, classes, count), _sums(units, pair, len(pairs))
+    left = np.bincount(classes, minlength=count)[pairs[:, 1]] - np.bincount(pair)
+    rest = _units(sums[pairs[:, 1]] - own)
+    rest[left == 0] = 0  # and not what rounding left there
     cosines = units @ _units(sums).T  # (N, C)
-    rest = _units(sums[classes] - _sums(units, pair, len(pairs))[pair])
-    cosines[np.arange(len(units)), classes] = np.einsum("nd,nd->n", units, rest)
+    members = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+    ends = np.cumsum(np.bincount(pairs[:, 0]))
+    for rows, start, end in zip(members, [0, *ends], ends, strict=False):
+        cosines[np.ix_(rows, pairs[start:end, 1])] = units[rows] @ rest[start:end].T
     found: Array = cosines.max(axis=1)
-    found[counts[classes] == np.bincount(pair, minlength=len(pairs))[pair]] = np.nan
+    found[left[pair] == 0] = np.nan
     return found
 
 

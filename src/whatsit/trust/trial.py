@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from ..calibration import Calibration
 from ..labels import Labels
 from ..measures import Rate, binomial_interval
+from ..results import ACCEPTANCE
 from . import sets, tree
 from .fitting import Answers, fitted, known_by
 from .known import Known
-from .values import ACCEPTANCE, Trust, tempered
+from .values import Trust, tempered
 
 SPLITS = 10
 _DRAWS = 30  # of what chance alone makes of the calibration error
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
-LEAST = 20  # pictures: of fewer, a half says nothing
-
 
 _Best = tuple[sets.Floats, NDArray[np.bool_]]  # (M,) each
 
@@ -100,20 +99,30 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class _Half:
-    """Calibrated on one half: the pictures `rows` (M,) of the other, with their calibrated scores.
+class _Try:
+    """One coverage on one half: what of it goes into a Level. `sizes` (M,) are those of the sets.
 
-    `ways` are those up the tree, if there is one. `before` and `after` are the scores of the best
-    classes, and whether these are right.
+    `depths` (M, 2) are those of the answers in the tree and of the classes, if there is a tree.
     """
 
-    trust: Trust
+    held: Rate
+    sure: Rate
+    sizes: sets.Classes
+    right: Rate | None
+    depths: sets.Classes
+
+
+@dataclass(frozen=True)
+class _Half:
+    """Calibrated on one half, and tried at all coverages on the pictures `rows` (M,) of the other.
+
+    `before` and `after` are the scores of the best classes, and whether these are right.
+    """
+
     rows: sets.Classes
-    truth: sets.Classes
-    scores: sets.Floats
-    ways: list[list[tree.Step]]
     before: _Best
     after: _Best
+    tries: tuple[_Try, ...]
     accepted: Rate
 
 
@@ -125,15 +134,13 @@ def tried(
     known: Known | None = None,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
-) -> Trial | None:
-    """The trial of a calibration with these answers; None where they are too few to halve.
+) -> Trial:
+    """The trial of a calibration with these answers, at least fitting.LEAST.
 
     `known` where its prototypes were made from other pictures. `progress(done, total)` is called
     on the way.
     """
     count = len(answers.truth)
-    if count < LEAST:
-        return None
     halves = []
     for split in range(SPLITS):
         if progress is not None:
@@ -146,7 +153,10 @@ def tried(
         before=_joined([half.before for half in halves]),
         after=_joined([half.after for half in halves]),
         chance=_by_chance(halves, count, np.random.default_rng([seed, SPLITS])),
-        levels=tuple(_level(halves, labels, coverage) for coverage in COVERAGES),
+        levels=tuple(
+            _level(coverage, [half.tries[place] for half in halves])
+            for place, coverage in enumerate(COVERAGES)
+        ),
         accepted=pooled([half.accepted for half in halves]),
     )
 
@@ -170,59 +180,71 @@ def _half(
         known = known_by(learned, len(labels), tensor, known.prototypes)
     trust = fitted(learned, labels, data_set="", tensor=tensor, known=known)
     scores = tempered(asked.scores, trust.temperature)
-    return _Half(  # and none of the rest, which would fill the memory
-        trust=trust,
+    return _Half(
         rows=order[middle:],
-        truth=asked.truth,
-        scores=scores,
-        ways=[tree.way_up(labels, row) for row in scores] if labels.parents else [],
         before=_best(asked.scores, asked.truth),
         after=_best(scores, asked.truth),
+        tries=_tries(trust, labels, scores, asked.truth),
         accepted=_accepted(trust.known, asked),
     )
 
 
-def _level(halves: list[_Half], labels: Labels, coverage: float) -> Level:
-    held, sure, sizes = [], [], []
-    right: list[Rate] = []
-    depths: list[tuple[int, int]] = []
-    for half in halves:
-        limit = sets.limit(half.trust.places, coverage)
-        inside = sets.places(half.scores, half.truth) <= limit
-        held.append(Rate(int(inside.sum()), len(inside)))
-        ordered = -np.sort(-half.scores, axis=1)
-        counts = np.array([sets.size(row, limit) for row in ordered])
-        sizes.append(counts)
-        sure.append(Rate(int(inside[counts == 1].sum()), int((counts == 1).sum())))
-        if labels.parents:
-            rate, deep = _in_tree(half, labels, coverage)
-            right.append(rate)
-            depths += deep
-    low, high = binomial_interval(held[0].total, coverage)
-    middle = np.array(depths or [(0, 0)]).mean(axis=0)
+def _tries(
+    trust: Trust, labels: Labels, scores: sets.Floats, truth: sets.Classes
+) -> tuple[_Try, ...]:
+    """Calibrated scores (M, C) of pictures of these classes (M,), at each of COVERAGES."""
+    places, ordered = sets.places(scores, truth), -np.sort(-scores, axis=1)
+    ways = [tree.way_up(labels, row) for row in scores] if labels.parents else []
+    found = []
+    for coverage in COVERAGES:
+        judge = trust.at(labels, coverage, ACCEPTANCE)
+        inside = places <= judge.set_limit
+        sizes = np.array([sets.size(row, judge.set_limit) for row in ordered])
+        single = sizes == 1
+        right, depths = _in_tree(labels, ways, truth, judge.tree_limit)
+        found.append(
+            _Try(
+                held=Rate(int(inside.sum()), len(inside)),
+                sure=Rate(int(inside[single].sum()), int(single.sum())),
+                sizes=sizes,
+                right=right,
+                depths=depths,
+            )
+        )
+    return tuple(found)
+
+
+def _in_tree(
+    labels: Labels, ways: list[list[tree.Step]], truth: sets.Classes, limit: float
+) -> tuple[Rate | None, sets.Classes]:
+    """How many answers in the tree are right, and their depths beside those of the best classes."""
+    right, depths = 0, []
+    for steps, own in zip(ways, truth.tolist() if ways else (), strict=True):
+        step = tree.deepest(steps, limit)
+        assert step is not None  # there is a tree
+        right += tree.rights(labels, [step], own)[0]
+        depths.append((step.depth, steps[0].depth))
+    rate = Rate(right, len(ways)) if ways else None
+    return rate, np.array(depths, np.int64).reshape(-1, 2)
+
+
+def _level(coverage: float, tries: list[_Try]) -> Level:
+    """The same coverage, of all halves together."""
+    sizes = np.concatenate([each.sizes for each in tries])
+    depths = np.concatenate([each.depths for each in tries])
+    depth, full_depth = depths.mean(axis=0).tolist() if len(depths) else (0.0, 0.0)
+    low, high = binomial_interval(tries[0].held.total, coverage)
     return Level(
         coverage=coverage,
-        held=tuple(held),
-        within=sum(low <= rate.hits <= high for rate in held),
-        size=float(np.mean(np.concatenate(sizes))),
-        single=float(np.mean(np.concatenate(sizes) == 1)),
-        sure=pooled(sure),
-        right=tuple(right) if labels.parents else None,
-        depth=float(middle[0]),
-        full_depth=float(middle[1]),
+        held=tuple(each.held for each in tries),
+        within=sum(low <= each.held.hits <= high for each in tries),
+        size=float(sizes.mean()),
+        single=float((sizes == 1).mean()),
+        sure=pooled([each.sure for each in tries]),
+        right=tuple(each.right for each in tries if each.right is not None) or None,
+        depth=depth,
+        full_depth=full_depth,
     )
-
-
-def _in_tree(half: _Half, labels: Labels, coverage: float) -> tuple[Rate, list[tuple[int, int]]]:
-    """How many answers in the tree are right, and their depths beside those of the best classes."""
-    judge = half.trust.at(labels, coverage, ACCEPTANCE)
-    right, depths = 0, []
-    for steps, truth in zip(half.ways, half.truth, strict=True):
-        step = tree.deepest(steps, judge.tree_limit)
-        assert step is not None  # there is a tree
-        right += tree.rights(labels, [step], int(truth))[0]
-        depths.append((step.depth, steps[0].depth))
-    return Rate(right, len(depths)), depths
 
 
 def _accepted(known: Known, answers: Answers) -> Rate:

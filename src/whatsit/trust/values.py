@@ -23,8 +23,6 @@ Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 RECORD = "trust"  # the key in whatsit.json
-COVERAGE = 0.9  # of the sets, if nobody says otherwise
-ACCEPTANCE = 0.95  # of known pictures, if nobody says otherwise
 MOST_TEMPERATURE = 20.0
 TEMPERATURE_DIGITS = 4  # as it is kept: what is measured must be what is used
 _FEW = 16  # classes: hardly a set has more
@@ -83,7 +81,9 @@ class Trust:
     def from_json(cls, value: Mapping[str, Any], classes: int) -> Trust:
         """Raises ValueError, TypeError or KeyError for what `to_json` has not made."""
         known = value["known"]
-        before, after = value["error"]
+        before, after = (float(share) for share in value["error"])
+        if not (0 <= before <= 1 and 0 <= after <= 1):  # true for NaN too
+            raise ValueError(f"the errors {before} and {after}")
         rule: Rule = known["rule"]
         if rule not in _RULES or (rule == "prototypes") != ("prototypes" in known):
             raise ValueError(f"the rule {rule!r}")
@@ -102,7 +102,7 @@ class Trust:
             places=_rising(value["places"]),
             misled=_rising(value["misled"]),
             known=Known(rule, _rising(known["scores"]), prototypes),
-            error=(float(before), float(after)),
+            error=(before, after),
         )
 
 
@@ -159,8 +159,7 @@ class Judge:
 class Judgement:
     """Of one picture: the classes `likely`, best first, one of which is the truth; is it `known`?
 
-    `broader` is what they have in common, `probably` what lies between that and one class. None
-    where there is one class, or no tree.
+    `broader` and `probably` are those of a Result: None where there is one class, or no tree.
     """
 
     likely: tuple[int, ...]

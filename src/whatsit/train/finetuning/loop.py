@@ -35,6 +35,9 @@ _WARM_UP = 0.05  # of all steps, in which the rate rises
 # it reaches further than the third that is enough for batches of 32.
 _AVERAGED = 1 / 2
 _PATIENCE = 0.5  # part of all epochs; when so many in a row are worse than the best, it ends
+# Standard errors by which an epoch must be worse than the best to be dropped. A new last layer
+# alone cannot have forgotten anything, so against it less is enough.
+_DOUBT, _DOUBT_OF_HEAD = 2.0, 1.0
 _JUDGED_AT_ONCE = 32  # at most
 _SAVE_EVERY_S = 30.0
 # Factors of the logits. Smoothed labels make a network less sure than it is right; that is made up
@@ -185,7 +188,7 @@ class Trainer:
         """Keeps the averaged weights unless they are worse than the best."""
         best = self._best
         if best is not None and len(losses):
-            if _worse(losses, best.losses):
+            if _worse(losses, best.losses, _DOUBT if best.epoch else _DOUBT_OF_HEAD):
                 return
             if best.losses.mean() < losses.mean():
                 losses = best.losses
@@ -274,12 +277,12 @@ def _loss(logits: Tensor, truth: Tensor, reduction: str) -> Tensor:
     return functional.cross_entropy(logits, truth, label_smoothing=_SMOOTHING, reduction=reduction)
 
 
-def _worse(losses: Tensor, best: Tensor) -> bool:
-    """Whether the mean loss is surely above the best: by two standard errors of the difference.
+def _worse(losses: Tensor, best: Tensor, doubt: float) -> bool:
+    """Whether the mean loss is above the best by `doubt` standard errors of the difference.
 
     The few pictures that judge cannot tell nearly equal epochs apart, and of these a later one has
     learned at a lower rate, and generalises better. What is no number is worse.
     """
     more = losses - best
     error = more.std() / math.sqrt(len(more)) if len(more) > 1 else torch.tensor(math.inf)
-    return not bool(more.mean() <= 2 * error)
+    return not bool(more.mean() <= doubt * error)
