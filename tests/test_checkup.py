@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 import whatsit
 from whatsit import Bundle, UsageError, _metadata, zoo
 from whatsit.checkup import Checkup, Severity, checkup, recorded, specimen
+from whatsit.checkup.fixing import Plan, mend
 from whatsit.checkup.hypotheses import SOFTMAX_AGAIN, countings, deviations
 from whatsit.checkup.naming import CAUSES
 from whatsit.checkup.ways import Range, Way
@@ -423,8 +424,6 @@ def test_logits_get_a_softmax(tmp_path: Path) -> None:
 
 def test_a_graph_that_wants_bgr_is_turned(tmp_path: Path) -> None:
     """Its answers to RGB are the right model's to BGR, which a GATHER makes."""
-    from whatsit.checkup.fixing import Plan, mend
-
     wants_bgr, _ = mend(specimen.read(MODEL), Plan(swap=True))
     found, bundle = mended(tmp_path, wants_bgr.data, pictures=[CAT], against=MODEL)
     assert found.causes == ("channels-swapped",)
@@ -433,6 +432,15 @@ def test_a_graph_that_wants_bgr_is_turned(tmp_path: Path) -> None:
         answer = {p.label: p.score for p in ours.classify(CAT).predictions}
     assert answer == pytest.approx(expected, abs=1e-4)
     taken_by_mediapipe(bundle)
+
+
+def test_what_was_measured_of_the_old_graph_is_left_out() -> None:
+    before = zoo.open_builtin(MODEL)
+    assert {"trust", "accuracy"} <= before.record.keys()
+    bundle, done = mend(specimen.read(MODEL), Plan(swap=True))
+    assert not {"trust", "accuracy"} & bundle.record.keys()
+    assert any("whatsit calibrate" in line for line in done)
+    assert bundle.record["parents"][-1]["sha256"] == before.sha256
 
 
 def test_another_rule_of_cutting_is_written(tmp_path: Path) -> None:
@@ -622,6 +630,24 @@ def test_a_csv_without_a_number(tmp_path: Path, cell: str) -> None:
 def test_an_answer_of_another_model(tmp_path: Path, value: Any) -> None:
     with pytest.raises(UsageError):
         against(tmp_path, value)
+
+
+def test_an_answer_to_another_picture_is_said_to_be_one(tmp_path: Path) -> None:
+    answer = ill.top(ill.scores(EIGHT_BITS, ill.pixels(COFFEE)), ill.names())
+    found = against(tmp_path, {"path": "C:\\photos\\owl.jpg", "predictions": answer})
+    assert found.causes == ()
+    assert any("names the picture owl.jpg, not coffee.png" in note for note in found.notes)
+
+
+def test_no_more_pictures_than_fit_into_memory(tmp_path: Path) -> None:
+    answer = ill.top(ill.scores(EIGHT_BITS, ill.pixels(COFFEE)), ill.names())
+    for number in range(34):
+        (tmp_path / f"{number}.png").symlink_to(COFFEE)
+    result = tmp_path / "result.json"
+    result.write_text(json.dumps({f"{number}.png": answer for number in range(34)}))
+    found = checkup(EIGHT_BITS, against=result)
+    assert (found.causes, found.pictures) == ((), 32)
+    assert any("first 32 of 34" in note for note in found.notes)
 
 
 def test_answers_without_their_pictures(tmp_path: Path) -> None:

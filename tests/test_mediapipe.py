@@ -111,7 +111,10 @@ def test_stretch_region_and_rotation_feed_the_same_pixels(
 
 @pytest.mark.parametrize("name", zoo.catalogue())
 def test_built_in_models_load_and_give_our_best_class(name: str) -> None:
-    with whatsit.load(name, preprocess="stretch", raw=True) as ours, judge(ours.bundle.data) as theirs:
+    with (
+        whatsit.load(name, preprocess="stretch", raw=True) as ours,
+        judge(ours.bundle.data) as theirs,
+    ):
         for photo in PHOTOS:
             with Image.open(photo) as image:
                 pixels = np.asarray(image.convert("RGB"))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from make_heads import small
 from make_models import Spec, edges
+from numpy.typing import NDArray
 
 from whatsit import Bundle, Classifier, Labels, ModelDamaged, UsageError, Verdict
 from whatsit.classifier import Seen
@@ -432,6 +433,23 @@ def made(labels: Labels = NO_TREE, count: int = 200, *, vectors: bool = False) -
     return fitted(answers, labels, data_set="drawn", tensor=4 if vectors else None)
 
 
+@pytest.mark.parametrize("part", ["places", "misled"])
+def test_a_record_with_numbers_cut_off_is_refused(part: str) -> None:
+    record = made().to_json()
+    with pytest.raises(ValueError, match="numbers of 200 pictures"):
+        Trust.from_json(record | {part: record[part][:2]}, 3)
+
+
+def test_scores_in_coarse_steps_keep_their_temperature() -> None:
+    """Most scores of a uint8 output are 0: how far below is not known."""
+    rng = np.random.default_rng(3)
+    fine = drawn(rng, 300, 3, sharpness=1.4)
+    steps = (np.rint(fine.scores * 256) / 256).astype(np.float32)
+    coarse = dataclasses.replace(fine, scores=steps, coarse=True)
+    assert fitted(coarse, NO_TREE, data_set="", tensor=None).temperature == 1
+    assert coarse.only(np.arange(40)).coarse
+
+
 @pytest.mark.parametrize("vectors", [False, True])
 @pytest.mark.parametrize("count", [30, 200, 1500])
 def test_the_record_is_read_as_it_was_but_to_the_safe_side(count: int, vectors: bool) -> None:
@@ -616,9 +634,8 @@ def test_shares_that_are_none() -> None:
 # ── what a classifier makes of a judgement ───────────────────────────────────────────────────
 
 
-def answered(likely: tuple[int, ...], *, known: bool = True, allowed: Any = (0, 1, 2)) -> Any:
+def answered(likely: tuple[int, ...], *, known: bool = True) -> Any:
     scores = np.array([0.5, 0.3, 0.2], np.float32)
-    scores[[i for i in range(3) if i not in allowed]] = -1  # as a filter does
     dog = Ancestor("dog", "dog", 0.9)
     judgement = Judgement(likely, known, dog, None)
     with Classifier(colours("abc"), runtime="litert") as classifier:
@@ -626,23 +643,50 @@ def answered(likely: tuple[int, ...], *, known: bool = True, allowed: Any = (0, 
 
 
 @pytest.mark.parametrize(
-    ("likely", "allowed", "verdict", "names"),
+    ("likely", "verdict", "names"),
     [
-        ((0,), (0, 1, 2), "sure", ["a"]),
-        ((0, 1), (0, 1, 2), "ambiguous", ["a", "b"]),
-        ((), (0, 1, 2), "ambiguous", []),  # fewer right answers are asked for than it can give
-        ((0, 1), (1, 2), "sure", ["b"]),  # it is one of the two, and may not be the other
-        ((0, 1), (2,), "unknown", []),  # it is one of the two, and may be neither
-        ((), (2,), "ambiguous", []),
+        ((0,), "sure", ["a"]),
+        ((0, 1), "ambiguous", ["a", "b"]),
+        ((), "ambiguous", []),  # fewer right answers are asked for than it can give
     ],
 )
-def test_filters_narrow_the_set(
-    likely: tuple[int, ...], allowed: tuple[int, ...], verdict: str, names: list[str]
+def test_the_verdict_follows_from_the_set(
+    likely: tuple[int, ...], verdict: str, names: list[str]
 ) -> None:
-    result = answered(likely, allowed=allowed)
+    result = answered(likely)
     assert result.verdict is Verdict(verdict)
     assert list(result.label_set) == names
-    assert (result.broader is None) == (any(i not in allowed for i in likely))
+    assert result.broader is not None
+
+
+def masked(*allowed: int, count: int = 6) -> NDArray[np.bool_]:
+    return np.isin(np.arange(count), allowed)
+
+
+def test_a_filter_asks_as_if_the_truth_were_among_what_may_be_answered() -> None:
+    judge = made(TREE).at(TREE, 0.9, 0.95)
+    scores = np.array([0.4, 0.3, 0.1, 0.1, 0.06, 0.04], np.float32)
+    mask = masked(0, 1)
+    shown, some = judge.judge(scores, None, mask)
+    assert (shown == judge.judge(scores, None)[0]).all()  # no score changes
+    apart = np.where(mask, shown / shown[mask].sum(), 0).astype(np.float32)
+    size = sets.size(-np.sort(-apart), judge.set_limit)
+    assert some.likely == (0, 1)[:size]
+    assert judge.judge(scores, None, masked(*range(6)))[1] == judge.judge(scores, None)[1]
+
+
+def test_where_what_may_be_answered_is_too_unlikely_it_is_unknown() -> None:
+    judge = made(TREE).at(TREE, 0.9, 0.95)
+    scores = np.array([0.97, 0.01, 0.005, 0.005, 0.005, 0.005], np.float32)
+    assert judge.judge(scores, None)[1].likely == (0,)
+    found = judge.judge(scores, None, masked(3, 4))[1]
+    assert (found.likely, found.known, found.broader) == ((), False, None)
+
+
+def test_no_class_that_may_not_be_answered_is_ever_in_the_set() -> None:
+    trust = made(TREE, 30)  # at 99 % so few pictures promise nothing: every class is in
+    found = trust.at(TREE, 0.99, 0.95).judge(np.full(6, 1 / 6, np.float32), None, masked(2, 4))[1]
+    assert found.likely == (2, 4)
 
 
 def test_what_is_not_known_is_unknown_however_small_its_set() -> None:

@@ -95,6 +95,7 @@ def calibrate(
     foreign: Sequence[str | os.PathLike[str]] = (),
     labels_by: str = "auto",
     label_offset: int | None = None,
+    skip_unknown: bool = False,
     limit: int | None = None,
     seed: int = 0,
     workers: int | None = None,
@@ -107,7 +108,8 @@ def calibrate(
     These must be pictures that it was not taught from, of its own classes. A picture that cannot be
     read is a Failure among the others. Pictures of `foreign` (files, folders or globs) show none of
     its classes; they change nothing, and say how well it notices that. `limit` takes that many at
-    random (default: 10 000). `labels_by` and `label_offset` are those of datasets.truths.
+    random (default: 10 000). `labels_by`, `label_offset` and `skip_unknown` are those of
+    datasets.truths.
 
     Raises DatasetError for fewer than 20 pictures, UsageError, and ModelError if the model fails
     or nothing can be put into its file.
@@ -124,7 +126,13 @@ def calibrate(
                 note(text)
 
     whole = opening.read(dataset, progress=progress)
-    truths = matched(whole, bundle.labels, labels_by=labels_by, label_offset=label_offset)
+    truths = matched(
+        whole,
+        bundle.labels,
+        labels_by=labels_by,
+        label_offset=label_offset,
+        skip_unknown=skip_unknown,
+    )
     remark(*whole.notes, *truths.notes)
     chosen, classes = _drawn(whole, truths, MOST if limit is None else limit, seed)
     if len(classes) < len(truths.known):
@@ -136,6 +144,9 @@ def calibrate(
         look = _Look(classifier, workers, progress)
         others = {name: look.foreign(name, sources) for name, sources in strangers.items()}
         answers, failures = look.answers(chosen, classes)
+    if bundle.output.dtype == "uint8":
+        answers = replace(answers, coarse=True)
+        remark("the model's scores have steps of 1/256: too coarse for a temperature, they stay")
     remark(*_missing(answers, bundle), *look.unread)
     known = _known(bundle, answers, whole.name, tensor, remark)
     trust = fitted(answers, bundle.labels, data_set=whole.name, tensor=tensor, known=known)

@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 import numpy as np
@@ -281,18 +281,18 @@ class Classifier:
         predictions = tuple(
             Prediction(i, labels.names[i], float(scores[i]), labels.synset(i)) for i in best
         )
-        likely = None if judgement is None else [i for i in judgement.likely if scores[i] >= 0]
-        answer = _verdict(seen, likely) if best else Verdict.UNKNOWN
-        result = Result(
-            path, self.bundle.name, answer, predictions, seen.timings_ms, embedding=seen.embedding
-        )
-        if judgement is None or likely is None:
-            return result
-        names = tuple(labels.names[i] for i in likely)
-        if len(likely) < len(judgement.likely):  # what all have in common may not be answered
-            return replace(result, label_set=names)
-        return replace(
-            result, label_set=names, broader=judgement.broader, probably=judgement.probably
+        return Result(
+            path,
+            self.bundle.name,
+            _verdict(seen) if best else Verdict.UNKNOWN,
+            predictions,
+            seen.timings_ms,
+            embedding=seen.embedding,
+            label_set=None
+            if judgement is None
+            else tuple(labels.names[i] for i in judgement.likely),
+            broader=None if judgement is None else judgement.broader,
+            probably=None if judgement is None else judgement.probably,
         )
 
     def close(self) -> None:
@@ -380,7 +380,7 @@ class Classifier:
         inference_ms = (time.perf_counter() - start) * 1e3
         judgement = None
         if self._judge is not None:
-            calibrated, judgement = self._judge.judge(scores, embedding)
+            calibrated, judgement = self._judge.judge(scores, embedding, view.mask)
             scores = scores if self._raw else calibrated
         if view.mask is not None:
             scores = np.where(view.mask, scores, np.float32(-1.0))  # below any probability
@@ -440,15 +440,14 @@ def _judge(bundle: Bundle, coverage: float, acceptance: float) -> Judge | None:
     return None if trust is None else trust.at(bundle.labels, coverage, acceptance)
 
 
-def _verdict(seen: Seen, likely: Sequence[int] | None) -> Verdict:
-    """By the classes of the set that may be answered, or by a margin where there is no set."""
+def _verdict(seen: Seen) -> Verdict:
+    """By the set of likely classes, or by a margin where the bundle is not calibrated."""
     judgement = seen.judgement
-    if judgement is None or likely is None:
+    if judgement is None:
         return verdict(np.maximum(seen.scores, np.float32(0.0)))
-    # One of the likely classes is the truth: where none of them may be answered, none that may is.
-    if not judgement.known or (judgement.likely and not likely):
+    if not judgement.known:
         return Verdict.UNKNOWN
-    return Verdict.SURE if len(likely) == 1 else Verdict.AMBIGUOUS
+    return Verdict.SURE if len(judgement.likely) == 1 else Verdict.AMBIGUOUS
 
 
 def _keys(keys: Iterable[ClassKey]) -> Sequence[ClassKey]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from ..errors import ModelError, UsageError
-from ..wording import shown
 from . import files as file_findings
-from . import fixing, knowing, labelled, specimen
+from . import fixing, knowing, labelled, proofs, specimen
 from .comparison import MOST_PICTURES, against_model, against_record
 from .engine import Engine
-from .naming import title
 from .planning import (
     given_names,
     names_for,
@@ -27,9 +24,6 @@ from .planning import (
 from .specimen import Specimen
 from .values import Accuracy, Checkup, Finding, Severity, Trial, by_weight
 from .ways import Picture, Range
-
-if TYPE_CHECKING:
-    from .knowing import Known
 
 _LIMIT = 100  # labelled pictures
 _LARGEST = 1e9  # of a mean or a std
@@ -79,12 +73,7 @@ def checkup(
     Raises ModelError for what is no .tflite, InputError for a bad picture, UsageError and
     DatasetError.
     """
-    if (mean is None) != (std is None):
-        raise UsageError("only one of mean and std", expected="both, or neither")
-    if mean is not None and not abs(mean) < _LARGEST:
-        raise UsageError(f"a mean of {mean:g}", expected="a number")
-    if std is not None and not 0 < abs(std) < _LARGEST:
-        raise UsageError(f"a std of {std:g}", expected="a number that is not 0")
+    given = _given(mean, std)
     chosen = [pictures] if isinstance(pictures, (str, os.PathLike)) else list(pictures)
     tell = say or (lambda text: None)
     patient = specimen.read(model)
@@ -93,11 +82,11 @@ def checkup(
     opened = [Picture(os.fspath(path)) for path in chosen[:MOST_PICTURES]]
     if len(chosen) > MOST_PICTURES:
         sheet.notes.append(f"only the first {MOST_PICTURES} of {len(chosen)} pictures are used")
-    own = Range((mean,), (std,)) if mean is not None and std is not None else _own_range(patient)
+    own = given or Range.said(patient.input, patient.metadata)
     engine = _engine(patient, sheet)
     if engine is not None:
         with engine:
-            own = _known(patient, engine, own, sheet, tell, given=mean is not None)
+            own = _known(patient, engine, own, sheet, tell, given=given is not None)
             if sheet.runs:
                 _compared(patient, engine, own, opened, against, sheet, tell)
             if sheet.runs and data is not None:
@@ -109,13 +98,17 @@ def checkup(
     return _finished(patient, sheet, against, labels, own, fix)
 
 
-def _own_range(patient: Specimen) -> Range | None:
-    """The mean and std that the metadata give a float input, where they can be applied."""
-    means, stds = patient.metadata.mean, patient.metadata.std
-    if patient.input is None or patient.input.dtype != "float32" or not means:
+def _given(mean: float | None, std: float | None) -> Range | None:
+    """What the person says of it. Raises UsageError."""
+    if (mean is None) != (std is None):
+        raise UsageError("only one of mean and std", expected="both, or neither")
+    if mean is None or std is None:
         return None
-    usable = len(means) == len(stds) and len(means) in (1, 3) and all(stds)
-    return Range(means, stds) if usable else None
+    if not abs(mean) < _LARGEST:
+        raise UsageError(f"a mean of {mean:g}", expected="a number")
+    if not 0 < abs(std) < _LARGEST:
+        raise UsageError(f"a std of {std:g}", expected="a number that is not 0")
+    return Range((mean,), (std,))
 
 
 def _engine(patient: Specimen, sheet: _Sheet) -> Engine | None:
@@ -124,18 +117,8 @@ def _engine(patient: Specimen, sheet: _Sheet) -> Engine | None:
     except ModelError as error:
         sheet.runs = False
         if not any(each.severity is Severity.SERIOUS for each in sheet.findings):
-            sheet.add(_fails(error))
+            sheet.add(proofs.fails(error))
         return None
-
-
-def _fails(error: ModelError) -> Finding:
-    return Finding(
-        "cannot-run",
-        Severity.SERIOUS,
-        "The model cannot be run",
-        (shown(error.message, 200),),
-        error.hint or "Convert the model again.",
-    )
 
 
 def _known(
@@ -153,16 +136,16 @@ def _known(
         known = knowing.known(patient, engine, own)
     except ModelError as error:
         sheet.runs = False
-        sheet.add(_fails(error))
+        sheet.add(proofs.fails(error))
         return own
     if known.logits:
         engine.logits = True
-        sheet.add(_logits())
+        sheet.add(proofs.logits())
         sheet.plan = replace(sheet.plan, softmax=True)
     if known.shifted:
-        sheet.add(_shifted(known))
+        sheet.add(proofs.shifted(known))
     if known.wrong_range and own is not None and not given and known.best is not None:
-        sheet.add(_wrong_range(own, known))
+        sheet.add(proofs.wrong_range(own, known))
         sheet.plan = replace(sheet.plan, range=known.best)
         own = known.best
     if own is None and known.best is not None:
@@ -177,48 +160,6 @@ def _known(
         own = known.best
     sheet.plan = replace(sheet.plan, labels=names_for(patient, known))
     return own
-
-
-def _logits() -> Finding:
-    return Finding(
-        "no-softmax",
-        Severity.SERIOUS,
-        "The model gives logits, and no probabilities",
-        ("known pictures give scores below 0 or above 1: its graph ends before the softmax",),
-        "`--fix` puts a softmax behind it.",
-        mended=True,
-    )
-
-
-def _shifted(known: Known) -> Finding:
-    assert known.offset is not None
-    assert known.lines is not None
-    return Finding(
-        "labels-shifted",
-        Severity.SERIOUS,
-        title("labels-shifted"),
-        (
-            f"ImageNet's first class is line {known.lines + 1} of its labels, and score "
-            f"{known.offset + 1} of the model, as {known.pictures} known pictures show",
-        ),
-        "`--fix` moves the labels to their scores.",
-        mended=True,
-    )
-
-
-def _wrong_range(own: Range, known: Known) -> Finding:
-    assert known.best is not None
-    return Finding(
-        "mean-std",
-        Severity.SERIOUS,
-        "Mean and std are wrong",
-        (
-            f"with {words_of(own)}, it recognises {known.gain:.1f} of {known.pictures} known "
-            f"pictures; with {words_of(known.best)}, {known.best_gain:.1f}",
-        ),
-        f"`--fix` writes {words_of(known.best)}.",
-        mended=True,
-    )
 
 
 def _compared(
@@ -284,16 +225,7 @@ def _finished(
     if patient.refusal is not None and not any(
         each.severity is Severity.SERIOUS for each in sheet.findings
     ):
-        sheet.add(
-            Finding(
-                "refused",
-                Severity.SERIOUS,
-                "whatsit cannot run it",
-                (shown(patient.refusal.message, 200),),
-                patient.refusal.hint or "Make the bundle again.",
-                mended=True,
-            )
-        )
+        sheet.add(proofs.refused(patient.refusal))
     findings = by_weight(sheet.findings)
     repaired: bytes | None = None
     fixes: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from .values import Finding, Trial
 from .ways import Picture, Range
 
 if TYPE_CHECKING:
+    from .answers import Recorded
     from .matching import Matched
-    from .recorded import Recorded
     from .specimen import Specimen
 
     Say = Callable[[str], None]
@@ -93,7 +93,7 @@ def against_model(
     other = specimen.read(name)
     chosen = list(pictures) or [Picture(zoo.GOLDEN / each) for each in probe.pictures()]
     with Engine(other) as theirs:
-        range_ = _range_of(other)
+        range_ = Range.said(other.input, other.metadata)
         notes: tuple[str, ...] = ()
         if range_ is None and other.input is not None and other.input.dtype == "float32":
             range_ = knowing.known(other, theirs, None).best
@@ -106,13 +106,6 @@ def against_model(
     matched = matching.of_model(scores, other, ours, step)
     case = Case(ours, chosen, replace(matched, notes=notes), other, other.name)
     return _compared(case, engine, own, _as_other(ours, other, own, range_), say)
-
-
-def _range_of(model: Specimen) -> Range | None:
-    means, stds = model.metadata.mean, model.metadata.std
-    if model.input is None or model.input.dtype != "float32" or not means:
-        return None
-    return Range(means, stds) if len(means) == len(stds) and all(stds) else None
 
 
 def _as_other(

@@ -31,7 +31,6 @@ class Decision:
 
     kind: Literal["agree", "close", "named", "unexplained"]
     causes: tuple[Explanation, ...] = ()
-    ambiguous: bool = False
 
 
 def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Target]) -> Decision:
@@ -61,7 +60,7 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
         if each.fit.mean <= limit and len(each.deviations) <= len(best.deviations)
     ]
     causes = _preferred(tied, best)
-    return Decision("named", tuple(causes), ambiguous=len({each.codes for each in causes}) > 1)
+    return Decision("named", tuple(causes))
 
 
 def _explains(each: Explanation, own: Explanation, shares: Sequence[float]) -> bool:

@@ -7,21 +7,18 @@ image_preprocessing_graph.cc, metadata/metadata_extractor.cc, and tensorflow_lit
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 
 from .._metadata import TensorInfo
 from ..wording import counted, shown
+from .class_names import ADDED, of_names
 from .edges import of_edges
 from .specimen import Specimen
 from .values import Finding, Severity
 
 _PARSER_VERSION = (1, 5, 0)  # of today's readers
 _RGB, _IMAGE = 1, 2  # enum values of metadata_schema.fbs
-_SHOWN = 5
 _MOST_FED, _LEAST_FED = 300.0, 0.1  # what goes into a network, in size
-_BACKGROUND = ("background", "dummy", "/m/01g317", "unknown")
-_ADDED = "`--fix -o FIXED.tflite` writes them"
 
 _SERIOUS, _WARNING, _NOTE = Severity.SERIOUS, Severity.WARNING, Severity.NOTE
 
@@ -31,7 +28,7 @@ def findings(specimen: Specimen) -> Iterator[Finding]:
     yield from of_edges(specimen)
     yield from _metadata(specimen)
     yield from _normalization(specimen)
-    yield from _labels(specimen)
+    yield from of_names(specimen)
 
 
 def _metadata(specimen: Specimen) -> Iterator[Finding]:
@@ -50,7 +47,7 @@ def _metadata(specimen: Specimen) -> Iterator[Finding]:
             _SERIOUS,
             "No TFLite Metadata",
             ("nobody can know the names of its classes, nor what its input takes",),
-            f"{_ADDED}; tell the names of the classes with --labels FILE.",
+            f"{ADDED}; tell the names of the classes with --labels FILE.",
             mended=True,
         )
     if specimen.compressed:
@@ -140,7 +137,7 @@ def _normalization(specimen: Specimen) -> Iterator[Finding]:
                     "MediaPipe: input tensor has type float32: it requires specifying "
                     "NormalizationOptions metadata to preprocess input images (error 208)",
                 ),
-                f"{_ADDED}; --mean and --std say which, of pixels from 0 to 255.",
+                f"{ADDED}; --mean and --std say which, of pixels from 0 to 255.",
                 mended=True,
             )
         return
@@ -230,97 +227,3 @@ def _beside_the_point(
 
 def _listed(values: tuple[float, ...] | list[float]) -> str:
     return ", ".join(f"{value:g}" for value in values) or "none"
-
-
-def _labels(specimen: Specimen) -> Iterator[Finding]:
-    about, labels, classes = specimen.layout.metadata, specimen.labels, specimen.classes
-    if about is None or not classes:
-        return
-    if about.labels_file is None:
-        yield Finding(
-            "no-labels",
-            _SERIOUS,
-            "The metadata name no labels",
-            ("answers have no names in other programs",),
-            f"{_ADDED}: --labels FILE, one name a line.",
-            mended=True,
-        )
-    elif about.labels_file not in specimen.files and not specimen.files_problem:
-        yield Finding(
-            "labels-missing",
-            _SERIOUS,
-            "The labels file is not inside",
-            (
-                f"the metadata name {shown(repr(about.labels_file), 60)}; inside is "
-                f"{', '.join(shown(name, 40) for name in specimen.files) or 'nothing'}",
-                "MediaPipe: associated file not found (error 201)",
-            ),
-            f"{_ADDED}: --labels FILE, one name a line.",
-            mended=True,
-        )
-    if labels:
-        yield from _count(labels, classes)
-        yield from _lines(specimen)
-
-
-def _count(labels: tuple[str, ...], classes: int) -> Iterator[Finding]:
-    if len(labels) == classes:
-        return
-    evidence = [f"{classes:,} scores, and {len(labels):,} labels"]
-    first = shown(repr(labels[0]), 40)
-    if len(labels) == classes - 1:
-        evidence.append(
-            f"the first label is {first}: does the model count a background class before it?"
-        )
-    elif len(labels) == classes + 1:
-        evidence.append(f"the first label is {first}: the model may not have that class")
-    yield Finding(
-        "label-count",
-        _SERIOUS,
-        "Scores and labels differ in number",
-        tuple(evidence),
-        "Every answer may bear its neighbour's name. `--fix` adds or drops the background class "
-        "where known pictures or the first label show it; --labels FILE gives others.",
-        mended=True,
-    )
-
-
-def _lines(specimen: Specimen) -> Iterator[Finding]:
-    labels = specimen.labels
-    counts = Counter(label for label in labels if label)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        cases = []
-        for name in twice[:_SHOWN]:
-            places = [str(i) for i, label in enumerate(labels) if label == name]
-            cases.append(f"{shown(repr(name), 60)}: classes {', '.join(places[:_SHOWN])}")
-        more = len(twice) - _SHOWN
-        yield Finding(
-            "duplicate-labels",
-            _WARNING,
-            f"{counted(len(twice), 'name')} of more than one class",
-            (*cases, *((f"… and {more} more",) if more > 0 else ())),
-            "Answers cannot be told apart by name, and MediaPipe's allow and deny lists take the "
-            "first alone. `--fix` puts the index behind them.",
-            mended=True,
-        )
-    blank = [str(i) for i, label in enumerate(labels) if not label]
-    if blank:
-        rest = "" if len(blank) <= _SHOWN else f" and {len(blank) - _SHOWN} more"
-        yield Finding(
-            "blank-labels",
-            _WARNING,
-            f"{counted(len(blank), 'class')} without a name",
-            (f"empty lines: classes {', '.join(blank[:_SHOWN])}{rest}",),
-            "`--fix` calls them by their index.",
-            mended=True,
-        )
-    if any("\N{REPLACEMENT CHARACTER}" in label for label in labels):
-        yield Finding(
-            "labels-encoding",
-            _WARNING,
-            "The labels are no UTF-8",
-            (shown(next(x for x in labels if "\N{REPLACEMENT CHARACTER}" in x), 60),),
-            "`--fix` reads them as Windows-1252, which they probably are.",
-            mended=True,
-        )

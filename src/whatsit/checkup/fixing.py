@@ -67,7 +67,8 @@ def mend(specimen: Specimen, plan: Plan) -> tuple[Bundle, tuple[str, ...]]:
     output, words = _mend_output(writer, plan)
     done += words
     graph = writer.finish([int(index) for index in writer.graph.inputs], [output])
-    return _bundle(specimen, plan, graph, _single(one), done), tuple(done)
+    bundle = _bundle(specimen, plan, graph, _single(one), done)
+    return bundle, tuple(done)
 
 
 def _renamed(writer: GraphWriter) -> list[str]:
@@ -226,10 +227,15 @@ def _bundle(
     labels = plan.labels
     if labels is None:
         labels = specimen.bundle.labels if specimen.bundle else specimen.labels
-    facts: dict[str, Any] = {
-        key: value for key, value in specimen.record.items() if key != "accuracy"
-    }
-    facts["parents"] = [{"sha256": hashlib.sha256(specimen.data).hexdigest()}]
+    from ..graph.remade import NOT_INHERITED
+
+    record = specimen.record
+    facts: dict[str, Any] = {k: v for k, v in record.items() if k not in NOT_INHERITED}
+    if "trust" in record:
+        done.append("its calibration is left out: `whatsit calibrate` makes it anew")
+    parents = record.get("parents")
+    me = {"name": specimen.name, "sha256": hashlib.sha256(specimen.data).hexdigest()}
+    facts["parents"] = [*(parents if isinstance(parents, list) else []), me]
     facts["mended"] = list(done)
     license_text = specimen.files.get(LICENSE_FILE, b"").decode("utf-8", "replace")
     return Bundle.create(

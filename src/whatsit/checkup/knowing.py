@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .. import zoo
 from ..getting import probe
+from . import specimen as specimens
 from .hypotheses import KNOWN_RANGES, alike
+from .matching import Names
 from .searching import Trials
 from .ways import Picture, Range
 
@@ -148,16 +151,17 @@ def _entropy(row: Scores) -> float:
 
 def line_offset(labels: tuple[str, ...]) -> int | None:
     """At which line ImageNet's names begin, -1 to 2; None if these are others."""
-    from . import specimen as specimens
-    from .matching import Names
-
     if len(labels) < _IMAGENET[0] - 1:
         return None
-    names = Names(specimens.read(zoo.DEFAULT))
-    found = [names.find(label) for label in labels]
+    found = [_imagenet().find(label) for label in labels]
     shares = {
         by: sum(index >= 0 and place - index == by for place, index in enumerate(found))
         for by in _OFFSETS
     }
     best = max(shares, key=lambda by: shares[by])
     return best if shares[best] >= _SAME_LINES * _IMAGENET[0] else None
+
+
+@cache
+def _imagenet() -> Names:
+    return Names(specimens.read(zoo.DEFAULT))

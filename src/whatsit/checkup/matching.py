@@ -17,7 +17,7 @@ from .engine import softmax
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .recorded import Recorded
+    from .answers import Recorded
     from .specimen import Specimen
 
     Indices = NDArray[np.intp]
@@ -215,10 +215,7 @@ def pair_up(
     pairs = [
         (picture, answer)
         for picture in pictures
-        if (
-            answer := by_path.get(os.path.abspath(picture))
-            or by_name.get(file_name(picture))
-        )
+        if (answer := by_path.get(os.path.abspath(picture)) or by_name.get(file_name(picture)))
     ]
     if not pairs:
         raise UsageError(

@@ -19,38 +19,17 @@ from pathlib import Path
 from typing import Any
 
 from .. import _metadata
-from .._flatbuffer import MODEL_IDENTIFIER, Node, pack_model, read_model
+from .._flatbuffer import MODEL_IDENTIFIER, pack_model, read_model
 from .._metadata import Layout, Metadata, TensorInfo
 from ..bundle import RECORD_FILE, Bundle
 from ..classifier import open_bundle
 from ..errors import ModelDamaged, ModelError, ModelNotFound, UsageError, WhatsitError
 from ..preprocess import Preprocess
 from ..zoo import catalogue, installed, is_builtin
+from .remarks import Remarks, remarks_of
 
 _MAX_BYTES = 1 << 30
 _MAX_FILES_BYTES = 16 << 20
-_METADATA_NAME = "TFLITE_METADATA"
-_IMAGE_PROPERTIES = 2  # enum values of metadata_schema.fbs
-_NORMALIZATION_OPTIONS = 1
-_TENSOR_AXIS_LABELS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Remarks:
-    """What TFLite Metadata say beyond `_metadata.Metadata`. `colour` is None where they are silent.
-
-    `content` is the kind of the input's properties (2 an image), `units` how many
-    NormalizationOptions there are, `outputs` how many outputs are described.
-    """
-
-    parser_version: str = ""
-    content: int | None = None
-    colour: int | None = None
-    units: int = 0
-    outputs: int = 0
-    label_files: tuple[str, ...] = ()
-    lowest: tuple[float, ...] = ()  # of what goes in, as stats have it
-    highest: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,8 +136,8 @@ def examine(data: bytes, name: str, path: Path | None = None) -> Specimen:
     layout, metadata_problem = _layout(data, name)
     remarks = None
     if layout.metadata is not None:
-        with contextlib.suppress(struct.error, IndexError, ValueError, TypeError, OverflowError):
-            remarks = _remarks(data)
+        with contextlib.suppress(ModelDamaged):  # of tables that only the doctor looks at
+            remarks = remarks_of(data)
     files, compressed, files_problem = _files(data)
     bundle, refusal = None, None
     try:
@@ -198,43 +177,6 @@ def _layout(data: bytes, name: str) -> tuple[Layout, str]:
         # The generated code checks nothing: of damaged tables it raises nearly anything.
         except Exception:
             raise error.about(f"model {name!r}") from error
-
-
-def _remarks(data: bytes) -> Remarks:
-    model = Node.root(data)
-    buffers = model.nodes(4)
-    content = b""
-    for entry in model.nodes(6):
-        if entry.text(0) == _METADATA_NAME:
-            buffer = buffers[entry.number(1, "I")]
-            offset, size = (buffer.number(place, "Q") for place in (1, 2))
-            content = data[offset : offset + size] if offset > 1 else buffer.bytes(0)
-    root = Node.root(content)
-    subgraphs = root.nodes(3)
-    sources = subgraphs[0].nodes(2) if subgraphs else []
-    targets = subgraphs[0].nodes(3) if subgraphs else []
-    source = sources[0] if sources else None
-    about = source.node(3) if source else None
-    properties = about.node(1) if about else None
-    kind = about.number(0, "B") if about else None
-    stats = source.node(5) if source else None
-    units = [unit.number(0, "B") for unit in (source.nodes(4) if source else [])]
-    label_files = tuple(
-        file.text(0)
-        for file in (targets[0].nodes(6) if targets else [])
-        if file.number(2, "b") == _TENSOR_AXIS_LABELS
-    )
-    is_image = kind == _IMAGE_PROPERTIES and properties is not None
-    return Remarks(
-        parser_version=root.text(7),
-        content=kind,
-        colour=properties.number(0, "b") if is_image and properties else None,
-        units=units.count(_NORMALIZATION_OPTIONS),
-        outputs=len(targets),
-        label_files=label_files,
-        lowest=stats.numbers(1, "f") if stats else (),
-        highest=stats.numbers(0, "f") if stats else (),
-    )
 
 
 def _files(data: bytes) -> tuple[dict[str, bytes], bool, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from .. import images, preprocess
-from .._metadata import TensorInfo
+from .._metadata import Metadata, TensorInfo
 from ..preprocess import Preprocess, Region
 from .resizing import resized
 
@@ -56,6 +56,14 @@ class Range:
     means: tuple[float, ...] = (0.0,)
     stds: tuple[float, ...] = (1.0,)
     kind: Literal["plain", "wrapped", "shifted", "clipped"] = "plain"
+
+    @classmethod
+    def said(cls, tensor: TensorInfo | None, about: Metadata) -> Range | None:
+        """The mean and std that metadata give a float input, where they can be applied."""
+        means, stds = about.mean, about.std
+        if tensor is None or tensor.dtype != "float32" or len(means) not in (1, 3):
+            return None
+        return cls(means, stds) if len(means) == len(stds) and all(stds) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,11 @@ from .targets import Targets, model_files
     help="What the labels are: name, index or synset (WordNet id).  [default: by their looks]",
 )
 @click.option(
+    "--skip-unknown",
+    is_flag=True,
+    help="Leave out pictures whose label names no class of the model.",
+)
+@click.option(
     "--label-offset",
     type=int,
     metavar="N",
@@ -64,6 +69,7 @@ def command(
     out: str | None,
     foreign: tuple[str, ...],
     labels_by: str,
+    skip_unknown: bool,
     label_offset: int | None,
     limit: int | None,
     seed: int,
@@ -96,6 +102,7 @@ def command(
             foreign=foreign,
             labels_by=labels_by,
             label_offset=label_offset,
+            skip_unknown=skip_unknown,
             limit=limit,
             seed=seed,
             workers=workers,

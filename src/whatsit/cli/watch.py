@@ -23,6 +23,7 @@ from .options import (
     runtime_option,
     threads_option,
     top_option,
+    trust_options,
     workers_option,
 )
 from .targets import Targets, model_files
@@ -111,6 +112,7 @@ def _parse_size(
 @deny_option
 @region_option
 @rotate_option
+@trust_options
 @preprocess_option
 @runtime_option
 @threads_option
@@ -146,6 +148,9 @@ def command(
     deny: tuple[str, ...],
     region: tuple[float, float, float, float] | None,
     rotate: int,
+    raw: bool,
+    coverage: float,
+    acceptance: float,
     preprocess: str | None,
     runtime: str | None,
     threads: int | None,
@@ -211,7 +216,15 @@ def command(
         "size": size,
         "fps": fps,
     }
-    with load(model, threads=threads, preprocess=preprocess, runtime=runtime) as classifier:
+    with load(
+        model,
+        threads=threads,
+        preprocess=preprocess,
+        runtime=runtime,
+        raw=raw,
+        coverage=coverage,
+        acceptance=acceptance,
+    ) as classifier:
         if classifier.pick is not None:
             output.print_note(classifier.pick.reason)
         for note in classifier.bundle.notes if preprocess is None else ():

@@ -51,7 +51,9 @@ def unreadable(path: str | os.PathLike[str], error: OSError) -> DatasetError:
     """The error of a data set that the system does not let us read."""
     return DatasetError(
         f"cannot read {os.fspath(path)!r}: {error.strerror or error}",
-        hint="change its permissions or run as its owner",
+        hint=""
+        if isinstance(error, FileNotFoundError)
+        else "change its permissions or run as its owner",
     )
 
 

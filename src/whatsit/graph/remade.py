@@ -9,7 +9,7 @@ from .. import _metadata
 from ..bundle import LICENSE_FILE, Bundle
 
 # What was true of the old graph only.
-_NOT_INHERITED = frozenset({"accuracy", "estimate", "parents", "quantization", "decisions", "trust"})
+NOT_INHERITED = frozenset({"accuracy", "estimate", "parents", "quantization", "decisions", "trust"})
 
 
 def remade(
@@ -22,7 +22,7 @@ def remade(
     """
     about = bundle.metadata
     files = _metadata.read_files(bundle.data)
-    kept = {key: value for key, value in bundle.record.items() if key not in _NOT_INHERITED}
+    kept = {key: value for key, value in bundle.record.items() if key not in NOT_INHERITED}
     own = bundle.record.get("parents")
     me = {"name": bundle.name, "sha256": bundle.sha256}
     chain = [*(own if isinstance(own, list) else []), me]

@@ -22,12 +22,10 @@ from .known import (
     logarithms,
     nearness_of_others,
 )
-from .values import MOST_TEMPERATURE, TEMPERATURE_DIGITS, Trust, tempered
+from .values import MOST_KEPT, MOST_TEMPERATURE, TEMPERATURE_DIGITS, Trust, tempered
 
 Array = NDArray[np.float64]
 
-# Numbers of calibration pictures that a bundle keeps; with more, limits move by less than 0.1 %.
-MOST_KEPT = 1000
 LEAST = 20  # pictures: of fewer, no share of 95 % can be told, and a half says nothing
 LEAST_FOR_PROTOTYPES = 5  # pictures of each class: the mean of fewer is that of their backgrounds
 # How far the logarithm of the temperature may lie from 0 before the pictures have spoken: it keeps
@@ -41,17 +39,19 @@ class Answers:
     """A model's own scores (N, C) for pictures whose class `truth` (N,) is known.
 
     The pictures are those that come, and had no part in making the model. `vectors` (N, D) are
-    their embeddings, where the model has any.
+    their embeddings, where the model has any. `coarse`: the scores have steps of 1/256, and most
+    are 0, which says nothing of how unlikely a class is.
     """
 
     scores: Floats
     truth: Classes
     vectors: Floats | None = None
+    coarse: bool = False
 
     def only(self, rows: NDArray[np.int64]) -> Answers:
         """Those of these pictures."""
         vectors = None if self.vectors is None else self.vectors[rows]
-        return Answers(self.scores[rows], self.truth[rows], vectors)
+        return Answers(self.scores[rows], self.truth[rows], vectors, self.coarse)
 
 
 def fitted(
@@ -68,7 +68,8 @@ def fitted(
     made from other pictures.
     """
     known = known or known_by(answers, len(labels), tensor).of(data_set)
-    divisor = round(temperature(answers.scores, answers.truth), TEMPERATURE_DIGITS)
+    divisor = 1.0 if answers.coarse else temperature(answers.scores, answers.truth)
+    divisor = round(divisor, TEMPERATURE_DIGITS)
     calibrated = tempered(answers.scores, divisor)
     misled = [
         tree.misled(labels, row, int(truth))

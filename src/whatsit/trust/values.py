@@ -23,7 +23,10 @@ Floats = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 RECORD = "trust"  # the key in whatsit.json
+# Numbers of calibration pictures that a bundle keeps; with more, limits move by less than 0.1 %.
+MOST_KEPT = 1000
 MOST_TEMPERATURE = 20.0
+_LEAST_SHARE = 1e-12  # of the classes that may be answered: nothing is divided by zero
 TEMPERATURE_DIGITS = 4  # as it is kept: what is measured must be what is used
 _FEW = 16  # classes: hardly a set has more
 _RULES = ("peak", "prototypes", "score")
@@ -55,6 +58,7 @@ class Trust:
         return Judge(
             trust=self,
             labels=labels,
+            coverage=coverage,
             set_limit=sets.limit(self.places, coverage),
             # Never below what is asked for, however well the tree did: an ancestor's own score is
             # then at least the share that it stands for.
@@ -95,12 +99,15 @@ class Trust:
         prototypes = None
         if rule == "prototypes":
             prototypes = Prototypes.from_json(known["prototypes"], classes)
+        pictures, places, misled = int(value["pictures"]), value["places"], value["misled"]
+        if not len(places) == len(misled) == min(pictures, MOST_KEPT):
+            raise ValueError(f"{len(places)} and {len(misled)} numbers of {pictures} pictures")
         return cls(
             data_set=str(value["data_set"]),
-            pictures=int(value["pictures"]),
+            pictures=pictures,
             temperature=temperature,
-            places=_rising(value["places"]),
-            misled=_rising(value["misled"]),
+            places=_rising(places),
+            misled=_rising(misled),
             known=Known(rule, _rising(known["scores"]), prototypes),
             error=(before, after),
         )
@@ -112,6 +119,7 @@ class Judge:
 
     trust: Trust
     labels: Labels
+    coverage: float
     set_limit: float
     tree_limit: float
     known_limit: float
@@ -122,25 +130,37 @@ class Judge:
         prototypes = self.trust.known.prototypes
         return None if prototypes is None else prototypes.tensor
 
-    def judge(self, scores: Floats, embedding: Floats | None) -> tuple[Floats, Judgement]:
-        """The calibrated scores (C,) of the model's own, which must be those of all classes."""
+    def judge(
+        self, scores: Floats, embedding: Floats | None, mask: NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, Judgement]:
+        """The calibrated scores (C,) of the model's own, which must be those of all classes.
+
+        Only classes of the `mask` (C,) may be answered: the judgement is then of their scores
+        alone, as if the truth were among them, unless that is too unlikely.
+        """
         logits, known = logarithms(scores), self.trust.known
         calibrated = _softened(logits, scores, self.trust.temperature)
-        likely = self._likely(calibrated)
+        asked, share = calibrated, 1.0
+        if mask is not None:
+            share = float(calibrated[mask].sum(dtype=np.float64))
+            asked = np.where(mask, calibrated / max(share, _LEAST_SHARE), np.float32(0.0))
+        near = float(peak(logits)) if known.rule == "peak" else known.score(scores, embedding)
+        if share < 1 - self.coverage:
+            return calibrated, Judgement((), False, None, None)
+        likely = self._likely(asked, mask)
         broader = probably = None
         if len(likely) != 1:
-            broader, probably = self.in_tree(calibrated)
-        near = float(peak(logits)) if known.rule == "peak" else known.score(scores, embedding)
+            broader, probably = self.in_tree(asked)
         return calibrated, Judgement(likely, near >= self.known_limit, broader, probably)
 
-    def _likely(self, calibrated: Floats) -> tuple[int, ...]:
+    def _likely(self, scores: Floats, mask: NDArray[np.bool_] | None) -> tuple[int, ...]:
         """The classes of the set, best first. To sort all of them would take longer."""
-        for most in (_FEW, len(calibrated)):
-            order = top_k(calibrated, most)
-            count = sets.size(calibrated[order], self.set_limit)
+        for most in (_FEW, len(scores)):
+            order = top_k(scores, most)
+            count = sets.size(scores[order], self.set_limit)
             if count < len(order):
                 break
-        return tuple(order[:count])
+        return tuple(i for i in order[:count] if mask is None or mask[i])
 
     def in_tree(self, calibrated: Floats) -> tuple[Ancestor | None, Ancestor | None]:
         """The deepest step that is as likely as asked for, and a deeper one that is likely."""
@@ -158,6 +178,8 @@ class Judge:
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """Of one picture: the classes `likely`, best first, one of which is the truth; is it `known`?
+
+    What most likely shows a class that may not be answered is not.
 
     `broader` and `probably` are those of a Result: None where there is one class, or no tree.
     """
