@@ -90,6 +90,26 @@ def test_nothing_to_fix_writes_nothing(whatsit: Program, tmp_path: Path) -> None
     assert "no file was written" in run.err
 
 
+def test_a_name_that_is_missing_is_asked_for(whatsit: Program, tmp_path: Path) -> None:
+    model, out = tmp_path / "m.tflite", tmp_path / "fixed.tflite"
+    labels = [f"c{index}" for index in range(11)]
+    body = make_models.floats(2, 2)
+    model.write_bytes(ill.described(body, labels, mean=[0], std=[255], rule="stretch"))
+    run = whatsit("doctor", model, "--fix", "-o", out)
+    assert (run.status, out.exists()) == (1, False)
+    assert "nobody can know which name is missing" in run.out
+    assert "--labels FILE" in run.out
+    assert "no file was written: see what is serious" in run.err
+
+
+def test_names_that_were_made_up_are_told(whatsit: Program, tmp_path: Path) -> None:
+    model, out = tmp_path / "m.tflite", tmp_path / "fixed.tflite"
+    model.write_bytes(make_models.floats(2, 2))
+    run = whatsit("doctor", model, "--fix", "-o", out, "--json")
+    assert "they are called 'class 0' and so on" in run.err
+    assert any("'class 0'" in note for note in json.loads(run.out)["notes"])
+
+
 def test_a_program_s_fault_is_not_mended_in_a_file_of_uint8(
     whatsit: Program, tmp_path: Path
 ) -> None:
@@ -157,6 +177,12 @@ def test_a_result_that_says_nothing(
     run = whatsit("doctor", EIGHT_BITS, COFFEE, "--against", result)
     assert (run.status, run.out) == (2, "")
     assert message in run.err
+
+
+def test_a_photo_with_nothing_to_compare(whatsit: Program) -> None:
+    run = whatsit("doctor", EIGHT_BITS, COFFEE)
+    assert (run.status, run.out) == (0, f"{EIGHT_BITS}\n\nNothing wrong was found.\n")
+    assert "no picture was looked at" in run.err
 
 
 def test_a_photo_that_is_none(whatsit: Program, tmp_path: Path, swapped: Path) -> None:

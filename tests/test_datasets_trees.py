@@ -145,7 +145,10 @@ def test_no_text(tmp_path: Path) -> None:
 def test_a_very_deep_tree(tmp_path: Path) -> None:
     rows = [f"{n},{n + 1}\n" for n in range(100, 3000)]
     text = "class,parent\na,100\nb,100\n" + "".join(rows)
-    assert len(trees.read(table(tmp_path, text), ("a", "b")).ancestors(0)) == 2901
+    with pytest.raises(DatasetError) as caught:
+        trees.read(table(tmp_path, text), ("a", "b"))
+    assert "more than 100 nodes lie above the class 'a'" in caught.value.message
+    assert caught.value.expected == "a tree of at most 100 levels"
 
 
 def test_a_folder_keeps_its_classes(fruit: Path) -> None:

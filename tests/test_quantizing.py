@@ -319,7 +319,7 @@ def test_a_float16_model_of_the_package_stays_what_it_is(cat: Path, coffee: Path
     made = quantize("mobilenet-v2-float16", [str(cat), str(coffee)], to="float16")
     assert made.agreement == Rate(2, 2)
     assert made.notes == ("its weights are float16 already: the copy is no smaller",)
-    assert abs(len(made.bundle.data) - len(made.parent.data)) < 10_000
+    assert abs(len(made.bundle.data) - len(made.parent.data)) < 20_000
     assert made.bundle.labels.synsets == made.parent.labels.synsets
     assert made.bundle.record["licence"] == made.parent.record["licence"]
     assert zoo.open_builtin("mobilenet-v2-float16").sha256 == made.parent.sha256

@@ -193,9 +193,7 @@ def main(
         if names:
             built.update(build(network, names, files, evaluate))
     bundles = {
-        name: calibrated(bundle, trust)
-        for name, (_, bundle) in built.items()
-        if bundle is not None
+        name: calibrated(bundle, trust) for name, (_, bundle) in built.items() if bundle is not None
     }
     write_zoo([bundles[name] for name in PRODUCTS if name in bundles], list(PRODUCTS), out)
     measured = {name: built[name][0] for name in PRODUCTS if name in built}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ..errors import ModelError, UsageError
@@ -12,6 +12,7 @@ from . import fixing, knowing, labelled, proofs, specimen
 from .comparison import MOST_PICTURES, against_model, against_record
 from .engine import Engine
 from .planning import (
+    Naming,
     given_names,
     names_for,
     said_of,
@@ -22,7 +23,7 @@ from .planning import (
     words_of,
 )
 from .specimen import Specimen
-from .values import Accuracy, Checkup, Finding, Severity, Trial, by_weight
+from .values import Accuracy, Checkup, Finding, Progress, Severity, Trial, by_weight
 from .ways import Picture, Range
 
 _LIMIT = 100  # labelled pictures
@@ -42,6 +43,7 @@ class _Sheet:
     upshot: str = ""
     runs: bool = True  # whether an engine can run the model
     plan: fixing.Plan = field(default_factory=fixing.Plan)
+    naming: Naming = field(default_factory=Naming)
 
     def add(self, *findings: Finding) -> None:
         self.findings.extend(findings)
@@ -60,7 +62,7 @@ def checkup(
     limit: int = _LIMIT,
     seed: int = 0,
     labels_by: str = "auto",
-    say: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Checkup:
     """What is wrong with a model, or with what another program makes of it.
 
@@ -69,13 +71,14 @@ def checkup(
     golden ones, or those that the answers name). `data` are labelled pictures, of which `limit` are
     taken. `labels`, `mean` and `std` (of pixels from 0 to 255) are what the person knows, for the
     fix. With `fix`, `Checkup.repaired` holds the mended file, if there is anything to mend.
+    `progress` hears how many are done, of how many if that is known, and what is being done.
 
     Raises ModelError for what is no .tflite, InputError for a bad picture, UsageError and
     DatasetError.
     """
     given = _given(mean, std)
     chosen = [pictures] if isinstance(pictures, (str, os.PathLike)) else list(pictures)
-    tell = say or (lambda text: None)
+    tell = progress or _untold
     patient = specimen.read(model)
     sheet = _Sheet()
     sheet.add(*file_findings.findings(patient))
@@ -93,9 +96,15 @@ def checkup(
                 _labelled(
                     patient, engine, own, os.fspath(data), limit, seed, labels_by, sheet, tell
                 )
-    if not sheet.runs and (against is not None or data is not None):
-        sheet.notes.append("the model cannot be run, so nothing could be compared")
-    return _finished(patient, sheet, against, labels, own, fix)
+    if not sheet.runs:
+        sheet.naming = names_for(patient, None)
+        if against is not None or data is not None:
+            sheet.notes.append("the model cannot be run, so nothing could be compared")
+    return _finished(patient, sheet, against, labels, own, fix, given=given is not None)
+
+
+def _untold(done: int, total: int | None, remark: str) -> None:
+    """For those who want to hear nothing."""
 
 
 def _given(mean: float | None, std: float | None) -> Range | None:
@@ -126,12 +135,12 @@ def _known(
     engine: Engine,
     own: Range | None,
     sheet: _Sheet,
-    say: Callable[[str], None],
+    say: Progress,
     *,
     given: bool,
 ) -> Range | None:
     """Findings from known pictures; returns the range to go on with."""
-    say("known pictures")
+    say(0, None, "known pictures")
     try:
         known = knowing.known(patient, engine, own)
     except ModelError as error:
@@ -148,6 +157,8 @@ def _known(
         sheet.add(proofs.wrong_range(own, known))
         sheet.plan = replace(sheet.plan, range=known.best)
         own = known.best
+    elif known.likelier is not None and own is not None and not given:
+        sheet.add(proofs.doubtful_range(own, known))
     if own is None and known.best is not None:
         how = (
             f"known pictures fit it best ({known.best_gain:.1f} of {known.pictures} recognised)"
@@ -158,7 +169,7 @@ def _known(
             f"taken for the missing mean and std: {words_of(known.best)}, since {how}"
         )
         own = known.best
-    sheet.plan = replace(sheet.plan, labels=names_for(patient, known))
+    sheet.naming = names_for(patient, known)
     return own
 
 
@@ -169,10 +180,11 @@ def _compared(
     pictures: list[Picture],
     against: str | os.PathLike[str] | None,
     sheet: _Sheet,
-    say: Callable[[str], None],
+    say: Progress,
 ) -> None:
     if against is None:
-        sheet.pictures = len(pictures)
+        if pictures:
+            sheet.notes.append("nothing was said to compare with, so no picture was looked at")
         return
     name = os.fspath(against)
     if specimen.is_model(name):
@@ -194,7 +206,7 @@ def _labelled(
     seed: int,
     labels_by: str,
     sheet: _Sheet,
-    say: Callable[[str], None],
+    say: Progress,
 ) -> None:
     found = labelled.examine(
         patient, engine, own, data, limit=limit, seed=seed, labels_by=labels_by, say=say
@@ -221,21 +233,29 @@ def _finished(
     labels: Sequence[str] | None,
     own: Range | None,
     fix: bool,
+    *,
+    given: bool,
 ) -> Checkup:
     if patient.refusal is not None and not any(
         each.severity is Severity.SERIOUS for each in sheet.findings
     ):
         sheet.add(proofs.refused(patient.refusal))
-    findings = by_weight(sheet.findings)
+    findings = by_weight(_with_refusal(sheet) if labels is None else sheet.findings)
     repaired: bytes | None = None
     fixes: tuple[str, ...] = ()
-    if fix and (labels is not None or any(each.mended for each in findings)):
+    given = given and patient.input is not None and patient.input.dtype == "float32"
+    told = given or labels is not None
+    nameable = labels is not None or not sheet.naming.refusal
+    if fix and nameable and (told or any(each.mended for each in findings)):
         plan = sheet.plan if sheet.plan.range else replace(sheet.plan, range=own)
         if labels is not None:
             plan = replace(plan, labels=given_names(labels, patient.classes))
+        elif plan.labels is None:
+            plan = replace(plan, labels=sheet.naming.labels)
+            sheet.notes += [sheet.naming.note] if sheet.naming.note else []
         bundle, done = fixing.mend(patient, with_output(patient, plan))
         repaired = bundle.data
-        fixes = (*done, *said_of(patient, plan, findings))
+        fixes = (*done, *said_of(patient, plan, findings, given=given))
     return Checkup(
         model=patient.name,
         against="" if against is None else os.fspath(against),
@@ -249,6 +269,15 @@ def _finished(
         repaired=repaired,
         fixes=fixes,
     )
+
+
+def _with_refusal(sheet: _Sheet) -> list[Finding]:
+    """All findings; that of the number of labels says so where nobody can mend it."""
+    why = sheet.naming.refusal
+    return [
+        proofs.unnameable(each, why) if why and each.code == "label-count" else each
+        for each in sheet.findings
+    ]
 
 
 def _upshot(findings: Sequence[Finding]) -> str:

@@ -66,7 +66,10 @@ class Target:
 def usable(target: Target, counting: str) -> bool:
     """Whether this way of counting knows most of the answer."""
     known = target.classes[counting] >= 0
-    return bool(known[0]) and target.scores[known].sum() >= 0.8 * target.scores.sum()
+    return (
+        bool(known[target.scores.argmax()])
+        and target.scores[known].sum() >= 0.8 * target.scores.sum()
+    )
 
 
 def distance(ours: Scores, target: Target, counting: str, temperature: float = 1.0) -> float:

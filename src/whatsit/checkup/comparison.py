@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,13 @@ from .engine import Engine
 from .hypotheses import Deviation, alike
 from .reasons import Case, findings_of
 from .searching import Explanation, Search, Trials
-from .values import Finding, Trial
+from .values import Finding, Progress, Trial
 from .ways import Picture, Range
 
 if TYPE_CHECKING:
     from .answers import Recorded
     from .matching import Matched
     from .specimen import Specimen
-
-    Say = Callable[[str], None]
 
 MOST_PICTURES = 32  # that are compared: all are kept in memory
 _SHOWN = 7  # ways in the table
@@ -50,7 +48,7 @@ def against_record(
     own: Range | None,
     pictures: Sequence[Picture],
     path: str,
-    say: Say,
+    say: Progress,
 ) -> Compared:
     """Against the answers in a file. Raises UsageError, InputError."""
     answers, notes = recorded.read(path)
@@ -87,7 +85,7 @@ def against_model(
     own: Range | None,
     pictures: Sequence[Picture],
     name: str,
-    say: Say,
+    say: Progress,
 ) -> Compared:
     """Against another model, which is taken to be right. Raises ModelError, UsageError."""
     other = specimen.read(name)
@@ -128,13 +126,13 @@ def _as_other(
 
 
 def _compared(
-    case: Case, engine: Engine, own: Range | None, also: Sequence[Deviation], say: Say
+    case: Case, engine: Engine, own: Range | None, also: Sequence[Deviation], say: Progress
 ) -> Compared:
     order = _informative(case.pictures)
     pictures = [case.pictures[i] for i in order]
     targets = [case.matched.targets[i] for i in order]
     trials = Trials(
-        case.ours, engine, pictures, own, lambda done: say(f"{done} ways of pictures tried")
+        case.ours, engine, pictures, own, lambda done: say(done, None, "ways of pictures tried")
     )
     base, found = Search(trials, targets, also).run()
     decision = decide(base, found, targets)

@@ -46,7 +46,13 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
     start, blur = own.fit.mean, noise(targets)
     many = sum(target.weight for target in targets) >= _MANY_SCORES
     shares = _LEFT_OF_MANY if many else _LEFT_OF_FEW
-    candidates = [each for each in found if _explains(each, own, shares)]
+    candidates = [
+        each
+        for each in found
+        if _explains(each, own, shares)
+        # Numbers that were fitted to few scores must explain them entirely: chance comes near.
+        and (many or agree(each.fit, targets) or not any(d.fitted for d in each.deviations))
+    ]
     if not candidates:
         if start <= _UNTOLD + blur:
             return Decision("agree")

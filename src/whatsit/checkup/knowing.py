@@ -35,6 +35,9 @@ _SURE_GAIN = 1.5  # of six pictures: what a weak classifier reaches, and chance 
 _LEAD = 3.0  # times as much as the other
 _FIRST_LEAD = 1.2  # what another range must gain above the commonest
 _SAME_LINES = 0.8
+_ENDS = 3  # names at each end that must lie where most do, for none to be missing between
+_LIKELIER = 0.1  # in the mean logarithm: what a wrong range of the usual ones costs at least
+_LEAST = 1e-4  # a probability below it says no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,9 @@ class Known:
     """`offset`: class i of ImageNet is score i + offset, None for other classes or if not clear.
 
     `gain` is the probability on expected classes with the model's own range, and `best_gain` that
-    with `best`. `lines` is the offset of ImageNet's names in the labels file.
+    with `best`. `lines` is the offset of ImageNet's names in the labels file, and `whole` says that
+    none is missing between them. `likelier` is a range that known pictures make more likely than
+    the model's own, and `likelier_gain` its gain.
     """
 
     offset: int | None
@@ -53,6 +58,9 @@ class Known:
     pictures: int
     by_answers: bool  # known classes, and not only how far answers tell pictures apart
     logits: bool  # with its own range it gives what is no probability
+    whole: bool = False
+    likelier: Range | None = None
+    likelier_gain: float = 0.0
 
     @property
     def wrong_range(self) -> bool:
@@ -65,6 +73,11 @@ class Known:
         if self.offset is None or self.lines is None:
             return 0
         return self.offset - self.lines
+
+    @property
+    def in_place(self) -> bool:
+        """Whether known pictures prove that each name is at its score, as far as names go."""
+        return self.whole and self.lines is not None and self.offset == self.lines
 
 
 def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
@@ -90,6 +103,7 @@ def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
     best = _best(gains)
     own_gain = gains.get(None, 0.0)
     scores = rows[None if None in rows and own_gain * _LEAD > gains[best] else best]
+    likelier = _likelier(rows) if of_imagenet else None
     return Known(
         offset=_offset(scores) if of_imagenet else None,
         lines=lines,
@@ -99,6 +113,9 @@ def known(specimen: Specimen, engine: Engine, own: Range | None) -> Known:
         pictures=len(pictures),
         by_answers=of_imagenet,
         logits=odd[None if None in odd else best],
+        whole=lines is not None and _whole(specimen.labels, lines),
+        likelier=likelier,
+        likelier_gain=gains.get(likelier, 0.0),
     )
 
 
@@ -122,13 +139,32 @@ def _best(gains: Mapping[Range | None, float]) -> Range | None:
     return best
 
 
+def _likelier(rows: Mapping[Range | None, Scores]) -> Range | None:
+    """The range by which known classes are clearly more likely than by the model's own (None)."""
+    if None not in rows:
+        return None
+    by = max(_OFFSETS, key=lambda by: _gain(rows[None], by))
+    logs = {
+        chosen: float(np.log(_expected(scores, by) + _LEAST).mean())
+        for chosen, scores in rows.items()
+    }
+    best = max(logs, key=lambda chosen: logs[chosen])
+    better = _gain(rows[best], by) > _gain(rows[None], by)
+    return best if better and logs[best] - logs[None] >= _LIKELIER else None
+
+
 def _gain(scores: Scores, offset: int) -> float:
     """The probability on expected classes, over all pictures; scores (P, C)."""
-    total = 0.0
+    return float(_expected(scores, offset).sum())
+
+
+def _expected(scores: Scores, offset: int) -> Scores:
+    """The probability on expected classes of each picture (P,); scores (P, C)."""
+    shares = []
     for row, expected in zip(scores, probe.pictures().values(), strict=True):
         places = [index + offset for index in expected]
-        total += float(row[[place for place in places if 0 <= place < len(row)]].sum())
-    return total
+        shares.append(row[[place for place in places if 0 <= place < len(row)]].sum())
+    return np.array(shares, np.float64)
 
 
 def _offset(scores: Scores) -> int | None:
@@ -160,6 +196,16 @@ def line_offset(labels: tuple[str, ...]) -> int | None:
     }
     best = max(shares, key=lambda by: shares[by])
     return best if shares[best] >= _SAME_LINES * _IMAGENET[0] else None
+
+
+def _whole(labels: tuple[str, ...], by: int) -> bool:
+    """Whether ImageNet's names begin and end at that offset, so that none is missing between."""
+    steps = [
+        place - index
+        for place, label in enumerate(labels)
+        if (index := _imagenet().find(label)) >= 0
+    ]
+    return set(steps[:_ENDS] + steps[-_ENDS:]) == {by}
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from ..wording import interval, p_equals, percent, shown
 from .hypotheses import Deviation, deviations
 from .naming import title
 from .searching import Trials
-from .values import Accuracy, Finding, Severity
+from .values import Accuracy, Finding, Progress, Severity
 from .ways import Picture, Range, Way, orientation
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def examine(
     limit: int,
     seed: int,
     labels_by: str,
-    say: Callable[[str], None],
+    say: Progress,
 ) -> Labelled:
     """Runs the model on some labelled pictures in every way. Raises DatasetError, UsageError."""
     whole = opening.read(data)
@@ -69,10 +69,10 @@ def examine(
     ]
     tried = _worth_trying(specimen, own, turned=any(orientation(path) != 1 for path, _ in cases))
     seen: list[_Seen] = []
-    for path, truth in cases:
+    for done, (path, truth) in enumerate(cases, 1):
         with contextlib.suppress(InputError):  # told below, by their number
             seen.append(_look(Trials(specimen, engine, [Picture(path)], own), truth, tried))
-        say(f"on {len(seen)} of {len(cases)} labelled pictures, in {len(tried)} ways each")
+        say(done, len(cases), f"labelled pictures, in {len(tried)} ways each")
     if not seen:
         raise DatasetError(
             f"no picture of {data!r} can be used", expected="labelled pictures of its classes"

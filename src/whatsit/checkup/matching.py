@@ -89,7 +89,8 @@ def of_recorded(
                 f"{shown} has {len(by_index)} scores and the model {specimen.classes}: one of them "
                 "is taken to have a class 'background' that comes first"
             )
-        ways = _ways(by_index, by_name, specimen.classes)
+        scores = np.array([e.score or 0.0 for e in answer.entries], np.float64)
+        ways = _ways(by_index, by_name, specimen.classes, scores)
         if not ways:
             raise _foreign(answer, names, specimen, shown)
         odd = odd or _contradiction(answer, names, ways)
@@ -119,8 +120,14 @@ def _background(theirs: int, ours: int, shown: str) -> int:
     return ours - theirs
 
 
-def _ways(by_index: list[int], by_name: list[int], classes: int) -> dict[str, Indices]:
-    """The ways of counting; `own` is by name where there are names that are known."""
+def _ways(
+    by_index: list[int], by_name: list[int], classes: int, scores: Scores
+) -> dict[str, Indices]:
+    """The ways of counting; `own` is by name where there are names that are known.
+
+    Of a list of all classes that is moved by one, the class that falls off at one end is at the
+    other, unless 0 was put there.
+    """
     index = np.array([i if 0 <= i < classes else -1 for i in by_index], np.intp)
     name = np.array(by_name, np.intp)
     known_names, known_index = ((way >= 0).mean() >= 0.5 for way in (name, index))
@@ -131,6 +138,8 @@ def _ways(by_index: list[int], by_name: list[int], classes: int) -> dict[str, In
         ways["by index"] = index
     for word, step in (("+1", 1), ("-1", -1)):
         moved = ways["own"] + step
+        if len(moved) == classes and (ways["own"] >= 0).all():
+            moved = np.where((moved % classes == moved) | (scores != 0), moved % classes, -1)
         ways[word] = np.where((ways["own"] >= 0) & (moved < classes), moved, -1)
     return ways
 
@@ -182,7 +191,7 @@ def of_model(scores: Sequence[Scores], other: Specimen, ours: Specimen, step: fl
     index = np.arange(count) + offset
     index = np.where((index >= 0) & (index < classes), index, -1)
     name = np.array(by_name if named else index, np.intp)
-    ways = _ways(index.tolist(), name.tolist(), classes)
+    ways = _ways(index.tolist(), name.tolist(), classes, np.ones(count))
     odd = ""
     differing = np.flatnonzero((name != index) & (name >= 0) & (index >= 0))
     if "by index" in ways and count == classes and len(differing):

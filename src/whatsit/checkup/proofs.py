@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..wording import shown
 from .naming import title
-from .planning import words_of
+from .planning import options_of, words_of
 from .values import Finding, Severity
 
 if TYPE_CHECKING:
@@ -68,6 +69,33 @@ def wrong_range(own: Range, known: Known) -> Finding:
         ),
         f"`--fix` writes {words_of(known.best)}.",
         mended=True,
+    )
+
+
+def doubtful_range(own: Range, known: Known) -> Finding:
+    """Of a mean and std with which it recognises much, and with another one more."""
+    assert known.likelier is not None
+    return Finding(
+        "mean-std",
+        Severity.WARNING,
+        "Mean and std may be wrong",
+        (
+            f"with {words_of(own)}, it recognises {known.gain:.2f} of {known.pictures} known "
+            f"pictures; with {words_of(known.likelier)}, {known.likelier_gain:.2f}",
+            "most networks still work with another mean and std, but worse",
+        ),
+        "Look up what it was made for; --data with labelled pictures of yours proves it. "
+        f"`--fix {options_of(known.likelier)}` writes the other.",
+    )
+
+
+def unnameable(finding: Finding, why: str) -> Finding:
+    """The finding of labels that nobody can put in their places."""
+    return replace(
+        finding,
+        evidence=(*finding.evidence, why),
+        fix="`--fix` writes no file unless --labels FILE gives all names, one a line.",
+        mended=False,
     )
 
 

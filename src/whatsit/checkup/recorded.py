@@ -36,6 +36,8 @@ def read(path: str | os.PathLike[str]) -> tuple[tuple[Recorded, ...], tuple[str,
         found, failed = answers(values)
     except NoAnswer as error:
         raise _refused(shown, str(error)) from error
+    except RecursionError as error:
+        raise _refused(shown, "it is nested too deeply") from error
     if not found:
         reason = "every picture in it failed" if failed else "no answer is in it"
         raise _refused(shown, reason)
@@ -77,7 +79,7 @@ def _values(text: str, shown: str) -> list[Any]:
     try:
         return [_load(text)]
     except (ValueError, RecursionError):
-        pass
+        pass  # one a line, if it is any
     lines = [line for line in text.splitlines() if line.strip()]
     values = []
     for number, line in enumerate(lines, 1):

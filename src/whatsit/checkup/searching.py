@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from .comparing import Fit, Target, agree, fit, usable
 from .engine import Engine, softmax
-from .hypotheses import SOFTMAX_AGAIN, Deviation, countings, deviations
+from .hypotheses import SOFTMAX_AGAIN, Deviation, alike, countings, deviations
 from .ways import STEPS, Picture, Range, Steps, Way, batch
 
 if TYPE_CHECKING:
@@ -57,7 +58,10 @@ class Explanation:
 
 
 class Trials:
-    """The answers of one model to some pictures, by way; each is run once. `base` is its own."""
+    """The answers of one model to some pictures, by way. `base` is its own.
+
+    The engine runs once for ways that come to the same input, as every third does.
+    """
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class Trials:
         self.tensor, self.own, self.base = specimen.input, own, Way.of(specimen.rule)
         self._size, self._engine = specimen.height_width, engine
         self._known: dict[tuple[Way, int], Scores] = {}
+        self._of_inputs: dict[bytes, Scores] = {}  # by digest
         self._progress = progress
 
     def answer(self, way: Way, place: int) -> Scores:
@@ -80,7 +85,11 @@ class Trials:
         key = (way, place)
         if key not in self._known:
             pixels = self.pictures[place].pixels(way, self._size)
-            self._known[key] = self._engine.scores(batch(way, pixels, self.tensor, self.own))
+            fed = batch(way, pixels, self.tensor, self.own)
+            digest = hashlib.blake2b(fed.tobytes(), digest_size=16).digest()
+            if digest not in self._of_inputs:
+                self._of_inputs[digest] = self._engine.scores(fed)
+            self._known[key] = self._of_inputs[digest]
             if self._progress is not None:
                 self._progress(len(self._known))
         return self._known[key]
@@ -201,7 +210,9 @@ class Search:
             refined = self._refined([each])[0]
             if refined.way.steps != each.way.steps:
                 refined = self._narrowed(refined, natural, refined.way.steps)
-            best[refined.words] = refined
+            # What is the model's own but for a level of a pixel is no deviation.
+            if not alike(refined.way.range or Range(), Range((natural[0],), (natural[1],))):
+                best[refined.words] = refined
         return _sorted(list(best.values()))
 
     def _scaled_by(

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
+
+
+class Progress(Protocol):
+    """Hears how many are done, of how many if that is known, and what is being done."""
+
+    def __call__(self, done: int, total: int | None, remark: str) -> None: ...
 
 
 class Severity(str, Enum):

@@ -12,7 +12,7 @@ import click
 
 from .. import storage
 from ..errors import UsageError
-from ..sources import expand
+from ..sources import STANDARD_INPUT, Source, expand
 from ..wording import counted, p_value, percent
 from . import output, progress
 
@@ -98,7 +98,7 @@ def command(
     _check(fix, out, force, labels, mean, std, data, limit)
     pictures = [_path(source) for source in expand(photos)]
     names = None if labels is None else _read_labels(labels)
-    with progress.line() as say:
+    with progress.bar("doctor") as advance:
         found = checkup(
             model,
             pictures,
@@ -110,7 +110,7 @@ def command(
             fix=fix,
             limit=limit,
             seed=seed,
-            say=say,
+            progress=advance,
         )
     for note in found.notes:
         output.print_note(output.printable(note))
@@ -125,7 +125,8 @@ def command(
         else:
             _print(found, out if found.repaired else None)
     if fix and found.repaired is None:
-        output.print_note("nothing that a file can mend: no file was written")
+        reason = "see what is serious" if found.serious else "nothing that a file can mend"
+        output.print_note(f"no file was written: {reason}")
     return 1 if left else 0
 
 
@@ -164,10 +165,7 @@ def _check(
         )
 
 
-def _path(source: object) -> str:
-    from ..sources import STANDARD_INPUT, Source
-
-    assert isinstance(source, Source)
+def _path(source: Source) -> str:
     if source.error is not None:
         raise source.error
     if source.path == STANDARD_INPUT:

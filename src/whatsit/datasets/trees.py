@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ..errors import DatasetError
+from ..errors import DatasetError, ModelUnsupported
 from ..labels import Labels
 from . import tables
 from .base import listed, quoted
@@ -49,9 +49,15 @@ def read(path: str | os.PathLike[str], names: Sequence[str]) -> Labels:
         root, called = ANYTHING
         tree |= {node: (node, root) for node in sorted(tops & inner)}
         tree[root] = (called, None)
-    return Labels(
+    labels = Labels(
         tuple(names), parents=tuple(parents[name] or ANYTHING[0] for name in names), tree=tree
     )
+    try:
+        for index in range(len(names)):
+            labels.ancestors(index)
+    except ModelUnsupported as error:
+        raise DatasetError(f"in {shown} {error.message}", expected=error.expected) from error
+    return labels
 
 
 def with_class(labels: Labels, name: str) -> Labels:
