@@ -471,10 +471,11 @@ def test_a_rate_at_which_it_goes_astray(
 
 def test_what_is_no_number_is_worse() -> None:
     good, odd = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([math.nan] * 3)
-    assert loop._worse(odd, good)
-    assert not loop._worse(good, good)
-    assert loop._worse(good + 1, good)
-    assert not loop._worse(good + torch.tensor([1.0, -2.0, 1.5]), good)  # as chance may have it
+    assert loop._worse(odd, good, 2.0)
+    assert not loop._worse(good, good, 2.0)
+    assert loop._worse(good + 1, good, 2.0)
+    by_chance = good + torch.tensor([1.0, -2.0, 1.5])
+    assert not loop._worse(by_chance, good, 2.0)
 
 
 def test_a_picture_that_vanishes_ends_it_where_it_can_go_on(
