@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,15 @@ from whatsit.cli import main
 
 CATS = {281, 282, 285}  # tabby, tiger cat, Egyptian cat
 ESPRESSO = 967
+CHROMIUM = shutil.which("chromium")
+QUIET = [
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever a page asked for could not be had
+]
 
 
 @dataclass(frozen=True)
@@ -57,3 +68,17 @@ def whatsit(
         return Run(stop.value.code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, from which nothing but local addresses can be had."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with api.sync_playwright() as driver:
+        opened = driver.chromium.launch(
+            executable_path=CHROMIUM, chromium_sandbox=False, args=QUIET
+        )
+        yield opened
+        opened.close()

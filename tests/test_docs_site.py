@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,15 +12,6 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever a page asked for could not be had
-]
 # What a browser fetches by itself; a link to click on is something else.
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|source|video|audio|embed|object|track)\b[^>]*?\b
@@ -105,19 +94,6 @@ def test_links_between_pages_lead_somewhere(site: Path) -> None:
             if not found and not (target.is_file() and target.suffix != ".html"):
                 lost.append(f"{page.relative_to(site)}: {href}")
     assert lost == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=CHROMIUM, chromium_sandbox=False, args=QUIET
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from make_reports import write_all
 
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND",  # whatever the page asked for could not be had
-]
 KINDS = (
     *("evaluation", "comparison", "benchmark", "choice", "training", "finetuning"),
     *("explanation", "hostile explanation", "hostile"),
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=CHROMIUM, chromium_sandbox=False, args=QUIET
-        )
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

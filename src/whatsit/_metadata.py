@@ -139,23 +139,30 @@ def tensor_of(node: Node) -> TensorInfo:
 
 def read_files(data: bytes) -> dict[str, bytes]:
     """The files appended to a model; empty if there are none. Raises ModelDamaged."""
+    files, compressed = appended_files(data)
+    if compressed:
+        raise ModelDamaged(
+            "the files inside the model are compressed",
+            expected="stored entries, which alone MediaPipe reads",
+        )
+    return files
+
+
+def appended_files(data: bytes) -> tuple[dict[str, bytes], bool]:
+    """The files appended to a model, and whether any is compressed. Raises ModelDamaged."""
     import zipfile
     import zlib
 
     stream = io.BytesIO(data)
     if not zipfile.is_zipfile(stream):
-        return {}
+        return {}, False
     try:
         with zipfile.ZipFile(stream) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if sum(entry.file_size for entry in entries) > _MAX_FILES_BYTES:
                 raise ModelDamaged("the files inside the model are too large", expected="16 MiB")
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-                raise ModelDamaged(
-                    "the files inside the model are compressed",
-                    expected="stored entries, which alone MediaPipe reads",
-                )
-            return {entry.filename: archive.read(entry) for entry in entries}
+            packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+            return {entry.filename: archive.read(entry) for entry in entries}, packed
     # Damaged (the first six, and ValueError), encrypted (RuntimeError) or compressed in a way
     # that this Python lacks (NotImplementedError).
     except (

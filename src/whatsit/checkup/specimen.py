@@ -7,12 +7,8 @@ what can be read and keeps what a Bundle would have complained of.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import stat
-import struct
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +25,6 @@ from ..zoo import catalogue, installed, is_builtin
 from .remarks import Remarks, remarks_of
 
 _MAX_BYTES = 1 << 30
-_MAX_FILES_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -181,28 +176,10 @@ def _layout(data: bytes, name: str) -> tuple[Layout, str]:
 
 def _files(data: bytes) -> tuple[dict[str, bytes], bool, str]:
     """The files appended to a model, whether any is compressed, and why they cannot be read."""
-    stream = io.BytesIO(data)
-    if not zipfile.is_zipfile(stream):
-        return {}, False, ""
     try:
-        with zipfile.ZipFile(stream) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if sum(entry.file_size for entry in entries) > _MAX_FILES_BYTES:
-                return {}, False, "the files inside are too large"
-            packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
-            return {entry.filename: archive.read(entry) for entry in entries}, packed, ""
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        struct.error,
-        IndexError,
-        ValueError,
-        RuntimeError,
-        NotImplementedError,
-    ):
-        return {}, False, "the files inside are damaged or cut short"
+        return *_metadata.appended_files(data), ""
+    except ModelDamaged as error:
+        return {}, False, error.message
 
 
 def _labels(metadata: Metadata | None, files: Mapping[str, bytes]) -> tuple[str, ...]:

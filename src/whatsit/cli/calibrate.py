@@ -6,6 +6,7 @@ import click
 
 from ..errors import UsageError
 from . import material, output, progress
+from .evaluate import label_offset_option, label_options
 from .options import runtime_option, workers_option
 from .targets import Targets, model_files
 
@@ -28,37 +29,8 @@ from .targets import Targets, model_files
     help="Pictures that show none of the classes, to measure how many are noticed. Files, "
     "folders and patterns as for `whatsit classify`; repeat it for several sets.",
 )
-@click.option(
-    "--labels-by",
-    default="auto",
-    metavar="WHAT",
-    help="What the labels are: name, index or synset (WordNet id).  [default: by their looks]",
-)
-@click.option(
-    "--skip-unknown",
-    is_flag=True,
-    help="Leave out pictures whose label names no class of the model.",
-)
-@click.option(
-    "--label-offset",
-    type=int,
-    metavar="N",
-    help="Add this to the indices of the data set.  [default: 1 if the model's class 0 is "
-    "'background' and the data set's is not]",
-)
-@click.option(
-    "--limit",
-    type=int,
-    metavar="N",
-    help="Take only this many pictures, at random.  [default: 10000]",
-)
-@click.option(
-    "--seed",
-    type=int,
-    default=0,
-    metavar="N",
-    help="Draw other pictures for --limit, and halve them otherwise.",
-)
+@label_options
+@label_offset_option
 @workers_option
 @runtime_option
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
@@ -82,9 +54,10 @@ def command(
 
     MODEL is a name (see `whatsit models`) or a .tflite. DATASET has pictures of the model's
     classes that it was not taught from, some hundred, such as will come later; as for `whatsit
-    evaluate`. The calibrated model has the same graph; its scores mean what they say, it answers
-    with sets that hold the true class as often as is asked for, and says when a picture shows
-    nothing that it knows.
+    evaluate`; without --limit at most 10000 are taken, and --seed also says how they are halved
+    for measuring. The calibrated model has the same graph; its scores mean what they say, it
+    answers with sets that hold the true class as often as is asked for, and says when a picture
+    shows nothing that it knows.
 
     Exit status: 0 if all pictures were read, 1 if some failed or nothing could be measured, 2 for
     wrong usage.

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 
 import click
 
-from .. import load
 from ..errors import UsageError
 from ..results import Result
 from ..sources import Source, expand
 from . import output, progress
+from .opened import opened
 from .options import (
     allow_option,
     deny_option,
@@ -75,7 +75,7 @@ def command(
     """
     if as_json and as_csv:
         raise UsageError("both --json and --csv", expected="one of them")
-    with load(
+    with opened(
         model,
         threads=threads,
         preprocess=preprocess,
@@ -84,10 +84,6 @@ def command(
         coverage=coverage,
         acceptance=acceptance,
     ) as classifier:
-        if classifier.pick is not None:
-            output.print_note(classifier.pick.reason)
-        for note in classifier.bundle.notes if preprocess is None else ():
-            output.print_note(note)
         sources, total = _counted(expand(inputs))
         results = classifier.classify_many(
             sources,

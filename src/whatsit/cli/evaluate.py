@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from ..evaluation import Evaluation
 
 
+label_offset_option = click.option(
+    "--label-offset",
+    type=int,
+    metavar="N",
+    help="Add this to the indices of the data set.  [default: 1 if the model's class 0 is "
+    "'background' and the data set's is not]",
+)
+
+
 def label_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say which pictures of the data set count."""
     for option in (
@@ -77,13 +86,7 @@ def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "[default: 1 and 5]",
 )
 @label_options
-@click.option(
-    "--label-offset",
-    type=int,
-    metavar="N",
-    help="Add this to the indices of the data set.  [default: 1 if the model's class 0 is "
-    "'background' and the data set's is not]",
-)
+@label_offset_option
 @preprocess_option
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .. import load
 from ..errors import UsageError
-from . import output
+from .opened import opened
 from .options import (
     allow_option,
     deny_option,
@@ -216,7 +215,7 @@ def command(
         "size": size,
         "fps": fps,
     }
-    with load(
+    with opened(
         model,
         threads=threads,
         preprocess=preprocess,
@@ -225,10 +224,6 @@ def command(
         coverage=coverage,
         acceptance=acceptance,
     ) as classifier:
-        if classifier.pick is not None:
-            output.print_note(classifier.pick.reason)
-        for note in classifier.bundle.notes if preprocess is None else ():
-            output.print_note(note)
         if folder:
             return watch_folder(classifier, source, look, wishes)
         return watch_video(classifier, source, look, take, wishes)
