@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from js import Js
 
 from whatsit import zoo
 from whatsit.cli import main
@@ -68,6 +69,13 @@ def whatsit(
         return Run(stop.value.code, out, err)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def js() -> Iterator[Js]:
+    """The app's JavaScript modules, run by Node."""
+    with Js() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

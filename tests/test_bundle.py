@@ -280,6 +280,12 @@ def test_a_mean_and_std_that_cannot_be_applied_are_refused(
             "model-damaged",
             "its labels are no UTF-8: see line 2",
         ),
+        (
+            {"labels.txt": b"\xef\xbb\xbf\ncat\n\xff\n"},  # three bytes that count for nothing
+            "labels.txt",
+            "model-damaged",
+            "its labels are no UTF-8: see line 3",
+        ),
     ],
 )
 def test_labels_that_cannot_be_read_are_refused(

@@ -68,7 +68,7 @@ def test_a_file_is_fetched_and_nothing_stays(server: Server) -> None:
     assert left_behind() == []
 
 
-@pytest.mark.parametrize("sha256", [SHA256, SHA256.upper()])
+@pytest.mark.parametrize("sha256", [SHA256, SHA256.upper()], ids=["lower", "upper"])
 def test_the_right_hash_is_taken(sha256: str, server: Server) -> None:
     assert fetch(server.put("/model", CONTENT), sha256=sha256) == CONTENT
 

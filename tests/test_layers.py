@@ -64,8 +64,10 @@ LEVELS = {
     "train": 9,
     "quantizing": 9,
     "calibrating": 9,
+    "device": 3,
     "choose": 10,
     "report": 10,
+    "serve": 10,
     "cli": 11,
 }
 # The package itself holds only lazy names and the version, so everyone may import it; the table

@@ -197,6 +197,23 @@ def test_an_entry_without_a_name_is_refused() -> None:
         _metadata.read_files(bytes(data))
 
 
+def test_a_directory_of_several_disks_is_refused() -> None:
+    # What zipfile reads before it looks at any entry: it raises while it asks whether this is one.
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, 0, 2)
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0, 0, 0, 0, 0)
+    with pytest.raises(whatsit.ModelDamaged, match="cannot be read"):
+        _metadata.read_files(GRAPH + locator + end)
+
+
+def test_a_shape_of_a_million_sides_is_refused() -> None:
+    model = schema.ModelT.InitFromPackedBuf(GRAPH, 0)
+    model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]].shape = np.ones(1 << 20, np.int32)
+    builder = flatbuffers.Builder(1 << 23)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    with pytest.raises(whatsit.ModelDamaged, match="tables cannot be read"):
+        _metadata.read_layout(bytes(builder.Output()))
+
+
 def read(data: bytes) -> None:
     whatsit.Bundle.from_bytes(data, "damaged")
 

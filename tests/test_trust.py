@@ -217,6 +217,7 @@ def test_so_many_known_pictures_are_accepted() -> None:
         reach = 4 * np.std(shares) / 20
         assert acceptance - reach <= np.mean(shares) <= acceptance + 0.01 + reach
     assert Known("score", np.sort(values[:10])).limit(0.95) == -math.inf  # too few to refuse any
+    assert Known("score", np.sort(values[:10])).limit(5e-324) == values[:10].max()
 
 
 def nearness_by_loop(vectors: Any, classes: Any, count: int, groups: Any) -> list[float]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .datasets.base import Dataset as Dataset
     from .embedding import Embeddings as Embeddings
     from .embedding import embed as embed
+    from .errors import AppMissing as AppMissing
     from .errors import BelowFloor as BelowFloor
     from .errors import DatasetError as DatasetError
     from .errors import DownloadFailed as DownloadFailed
@@ -78,6 +79,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "batch": "batch",
     "BatchReport": "batch.report",
+    "AppMissing": "errors",
     "BelowFloor": "errors",
     "Bundle": "bundle",
     "Calibrated": "calibrating",

@@ -12,6 +12,7 @@ a damaged file makes of it ends in ModelDamaged.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import math
 import struct
@@ -47,6 +48,7 @@ GET_IT_AGAIN = "download or copy it again"
 _METADATA_NAME = "TFLITE_METADATA"
 _METADATA_IDENTIFIER = b"M001"
 _MAX_FILES_BYTES = 16 << 20  # a bomb is refused before it is unpacked
+_MOST_SIDES = 64  # of a shape: many tensors of a hostile file may share one list of a million
 _MIN_PARSER_VERSION = "1.0.0"
 
 # enum values of metadata_schema.fbs
@@ -126,10 +128,13 @@ def tensor_of(node: Node) -> TensorInfo:
     quantization = node.node(4)
     scales = quantization.numbers(2, "f") if quantization else ()
     zero_points = quantization.numbers(3, "q") if quantization else ()
+    shape = node.numbers(0, "i")
+    if len(shape) > _MOST_SIDES:
+        raise ValueError(f"a tensor of {len(shape)} dimensions")
     code = node.number(1, "b")
     return TensorInfo(
         name=node.text(3),
-        shape=node.numbers(0, "i"),
+        shape=shape,
         dtype=TENSOR_TYPES.get(code, f"type {code}"),
         scale=scales[0] if scales else None,
         zero_point=zero_points[0] if zero_points else 0,
@@ -154,9 +159,9 @@ def appended_files(data: bytes) -> tuple[dict[str, bytes], bool]:
     import zlib
 
     stream = io.BytesIO(data)
-    if not zipfile.is_zipfile(stream):
-        return {}, False
     try:
+        if not zipfile.is_zipfile(stream):
+            return {}, False
         with zipfile.ZipFile(stream) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if sum(entry.file_size for entry in entries) > _MAX_FILES_BYTES:
@@ -229,8 +234,10 @@ def _layout(data: bytes) -> Layout:
     if not subgraphs:
         raise ValueError("no subgraph")
     tensors = subgraphs[0].nodes(0)
+    # One value for a tensor that is named often: a small file may name a large one a million times.
+    named = functools.cache(lambda index: tensor_of(tensors[index]))
     inputs, outputs = (
-        tuple(tensor_of(tensors[i]) for i in subgraphs[0].numbers(field, "i")) for field in (1, 2)
+        tuple(named(i) for i in subgraphs[0].numbers(field, "i")) for field in (1, 2)
     )
     metadata = None
     for entry in model.nodes(6):

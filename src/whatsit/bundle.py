@@ -405,7 +405,7 @@ def _labels_file(metadata: Metadata, files: Mapping[str, bytes]) -> Labels:
     try:
         return Labels.from_lines(content.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1  # without the mark that BOM is
         raise ModelDamaged(f"its labels are no UTF-8: see line {line}") from error
 
 

@@ -82,7 +82,7 @@ class Choice:
     """All candidates, the recommended one if any fits, and why.
 
     `tied` cannot be told apart from it in accuracy; `relax` says what to give up if none fits;
-    `timing` how the latencies were taken.
+    `timing` how the latencies were taken; `device` whose they are, None for this machine's.
     """
 
     candidates: tuple[Candidate, ...]
@@ -98,6 +98,7 @@ class Choice:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    device: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For --json: shares from 0 to 1, times in ms."""
@@ -114,6 +115,7 @@ class Choice:
             "dataset": self.dataset,
             "pictures": self.pictures,
             "timing": self.timing,
+            "device": self.device,
             "candidates": [candidate.to_json() for candidate in self.candidates],
             "left_out": [
                 {"model": missing.name, "error": missing.error.to_json()}
@@ -136,6 +138,7 @@ def decide(
     warnings: Sequence[str] = (),
     notes: Sequence[str] = (),
     left_out: Sequence[LeftOut] = (),
+    device: str | None = None,
 ) -> Choice:
     """The choice among measured candidates; the same numbers give the same choice.
 
@@ -164,6 +167,7 @@ def decide(
         warnings=tuple(warnings),
         notes=tuple(notes),
         left_out=tuple(left_out),
+        device=device,
     )
 
 

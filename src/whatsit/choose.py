@@ -1,7 +1,8 @@
 """Measures the candidates on this device and on the pictures given, and lets `choice` decide.
 
-Every candidate is timed here, in turns with the others, and evaluated on the same pictures if there
-are any; without, the accuracy that stands in the bundles counts, and the answer says so.
+Every candidate is timed here, in turns with the others, or was timed on another device; it is
+evaluated on the same pictures if there are any. Without, the accuracy that stands in the bundles
+counts, and the answer says so.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from . import benchmark, datasets, engines, opening, wording, zoo
+from . import device as devices
 from .bundle import Bundle
 from .choice import Candidate as Candidate
 from .choice import Choice as Choice
@@ -19,10 +21,11 @@ from .choice import LeftOut, decide
 from .choice import Limits as Limits
 from .classifier import Classifier, default_threads, open_bundle
 from .datasets import Dataset
+from .device import Device, Timed
 from .errors import DatasetError, ModelError, RuntimeUnavailable, UsageError
 from .evaluate import evaluate
 from .evaluation import Evaluation
-from .measures import Rate
+from .measures import Rate, Spread
 from .runtimes import AUTO
 from .sources import Source
 
@@ -35,6 +38,27 @@ class _Recorded:
 
     data_set: str
     top1: Rate
+
+
+@dataclass(frozen=True)
+class _Times:
+    """How fast the models are, and where and how that was measured."""
+
+    models: Mapping[str, _Time]
+    timing: str
+    machine: Mapping[str, object]
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    failures: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """Of one model, from picture to answer."""
+
+    size_bytes: int
+    total: Spread
+    runtime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,51 +78,84 @@ def choose(
     limit: int | None = None,
     threads: int | None = None,
     runtime: str | None = None,
+    device: Device | str | os.PathLike[str] | None = None,
     progress: Say | None = None,
 ) -> Choice:
     """The best of `models` (default: all that are installed) within `limits`, measured here.
 
-    `dataset` are labelled pictures or their path, of which `limit` are taken at random. A model
-    that cannot be used, or that lacks the data set's classes, is left out and named. Raises
-    UsageError for a model that is no name, and the first error if all are left out.
+    `dataset` are labelled pictures or their path, of which `limit` are taken at random. `device` is
+    another device or its file, whose times count in place of this machine's. A model that cannot be
+    used, that lacks the data set's classes or was not timed on `device` is left out and named.
+    Raises UsageError for a model that is no name, and the first error if all are left out.
     """
     if dataset is None and limit is not None:
         raise UsageError(f"a limit of {limit} pictures", expected="a data set to take them from")
     say = progress or (lambda text: None)
+    if device is not None:
+        device = _device(device, threads)
     if dataset is not None:
         dataset = _sampled(dataset, limit)
     bundles, left_out = _opened(models)
+    if device is not None:
+        bundles = _timed_there(bundles, device, left_out)
     if dataset is None:
         known = _recorded(bundles)
     else:
         known = _measured(bundles, dataset, runtime, say, left_out)
     if not known:
         raise left_out[0].error
-    say("timing all models, in turns")
-    timed = benchmark.latencies(
-        known,
-        pictures=None if dataset is None else _timed_on(dataset),
-        runtime=runtime,
-        threads=threads,
-    )
-    left_out += [_failed(failure) for failure in timed.failures]
-    if not timed.measurements:
+    if device is not None:
+        there = {name: _there(device.timed(bundles[name])) for name in known}
+        times = _Times(there, device.timing(), device.facts, notes=device.notes(bundles.values()))
+    else:
+        times = _timed_here(known, dataset, runtime, threads, say)
+    left_out += times.failures
+    if not times.models:
         raise left_out[0].error
     evaluations = [found.evaluation for found in known.values() if found.evaluation is not None]
     return decide(
-        [_candidate(row, known[row.setting.model]) for row in timed.measurements],
+        [_candidate(name, time, known[name]) for name, time in times.models.items()],
         limits or Limits(),
         dataset=None if dataset is None else dataset.name,
         pictures=max((len(found.answers) for found in evaluations), default=0),
-        timing=_timing(timed),
-        machine=timed.machine,
-        warnings=(*_unread(evaluations), *timed.warnings),
+        timing=times.timing,
+        machine=times.machine,
+        warnings=(*_unread(evaluations), *times.warnings),
         notes=(
             *(() if dataset is None else dataset.notes),
-            *(_engines(bundles, threads) if runtime == AUTO else ()),
+            *times.notes,
+            *(_engines(bundles, threads) if runtime == AUTO and device is None else ()),
         ),
         left_out=left_out,
+        device=None if device is None else device.name,
     )
+
+
+def _device(device: Device | str | os.PathLike[str], threads: int | None) -> Device:
+    if threads is not None:
+        raise UsageError(
+            f"{threads} threads, and the times of another device",
+            expected="one of the two",
+            hint="the app's settings say how many threads it measures with",
+        )
+    return device if isinstance(device, Device) else devices.read(device)
+
+
+def _timed_there(
+    bundles: Mapping[str, Bundle], device: Device, left_out: list[LeftOut]
+) -> dict[str, Bundle]:
+    """The models that were timed on the device; the others join `left_out`."""
+    found: dict[str, Bundle] = {}
+    for name, bundle in bundles.items():
+        try:
+            device.timed(bundle)
+        except ModelError as error:
+            left_out.append(LeftOut(name, error))
+        else:
+            found[name] = bundle
+    if not found:
+        raise left_out[0].error
+    return found
 
 
 def _sampled(dataset: Dataset | str | os.PathLike[str], limit: int | None) -> Dataset:
@@ -131,15 +188,46 @@ def _engines(bundles: Mapping[str, Bundle], threads: int | None) -> list[str]:
     ]
 
 
-def _candidate(row: benchmark.Measurement, accuracy: _Accuracy) -> Candidate:
+def _there(timed: Timed) -> _Time:
+    return _Time(timed.size_bytes, timed.total, timed.engine)
+
+
+def _timed_here(
+    known: Mapping[str, _Accuracy],
+    dataset: Dataset | None,
+    runtime: str | None,
+    threads: int | None,
+    say: Say,
+) -> _Times:
+    say("timing all models, in turns")
+    timed = benchmark.latencies(
+        known,
+        pictures=None if dataset is None else _timed_on(dataset),
+        runtime=runtime,
+        threads=threads,
+    )
+    rows = {
+        row.setting.model: _Time(row.model_bytes, row.stages["total"], row.setting.runtime)
+        for row in timed.measurements
+    }
+    return _Times(
+        rows,
+        _timing(timed),
+        timed.machine,
+        warnings=timed.warnings,
+        failures=tuple(_failed(failure) for failure in timed.failures),
+    )
+
+
+def _candidate(name: str, time: _Time, accuracy: _Accuracy) -> Candidate:
     return Candidate(
-        name=row.setting.model,
-        size_bytes=row.model_bytes,
-        latency=row.stages["total"],
+        name=name,
+        size_bytes=time.size_bytes,
+        latency=time.total,
         top1=accuracy.top1,
         top1_source=accuracy.source,
         evaluation=accuracy.evaluation,
-        runtime=row.setting.runtime,
+        runtime=time.runtime,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import functools
 import itertools
 import os
@@ -148,6 +150,37 @@ class Classifier:
     def calibrated(self) -> bool:
         """Whether the bundle says how far its scores can be trusted."""
         return self._judge is not None
+
+    def variant(
+        self,
+        *,
+        preprocess: Preprocess | str | None = None,
+        raw: bool = False,
+        coverage: float = COVERAGE,
+        acceptance: float = ACCEPTANCE,
+    ) -> Classifier:
+        """The same model on the same engines, with other settings; without any, the bundle's.
+
+        Closing either closes both. Raises UsageError as the class does.
+        """
+        if isinstance(preprocess, str):
+            preprocess = Preprocess.parse(preprocess)
+        other = copy.copy(self)
+        other.preprocess = preprocess or self.bundle.preprocess
+        other._judge = _judge(self.bundle, coverage, acceptance)
+        other._raw = raw
+        return other
+
+    def warm(self, workers: int = 1) -> None:
+        """Opens the engines for so many pictures at the same time, and runs each once.
+
+        Raises ModelError if the model fails, RuntimeUnavailable without its engine.
+        """
+        spec, threads = self.bundle.input, self.threads_for(workers)
+        black = inputs.tensor(spec, np.zeros((1, spec.height, spec.width, 3), np.uint8))
+        with contextlib.ExitStack() as lent:
+            for model in [lent.enter_context(self._models.lent(threads)) for _ in range(workers)]:
+                model.score(black)
 
     def threads_for(self, workers: int) -> int:
         """Threads for one picture while `workers` are classified at the same time."""
@@ -315,10 +348,7 @@ class Classifier:
         rotation: int,
     ) -> _Query:
         """The checked arguments, before the first picture is touched."""
-        if top < 1:
-            raise UsageError(f"the top {top} classes", expected="at least 1")
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"a threshold of {threshold}", expected="a probability from 0 to 1")
+        check_ranking(top, threshold)
         return _Query(top, threshold, self._view(allow, deny, region, rotation))
 
     def _view(
@@ -422,6 +452,14 @@ def open_bundle(model: str | os.PathLike[str] | None = None) -> Bundle:
     if not isinstance(name, str) or name.endswith(".tflite") or os.path.dirname(name):
         return Bundle.read(name)
     return zoo.open_model(name)
+
+
+def check_ranking(top: int, threshold: float) -> None:
+    """Raises UsageError unless answers can be cut to `top` classes that score `threshold`."""
+    if top < 1:
+        raise UsageError(f"the top {top} classes", expected="at least 1")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"a threshold of {threshold}", expected="a probability from 0 to 1")
 
 
 def default_threads(workers: int = 1) -> int:

@@ -17,6 +17,7 @@ WhatsitError
 ├── DownloadFailed           download-failed      refused, cut off, too large, or not what was asked
 ├── SourceUnavailable        source-unavailable   a camera, stream or video that cannot be had
 ├── VideoUnreadable          video-unreadable     no picture in it, damaged, or of an unknown kind
+├── AppMissing               app-missing          the web app has not been built
 ├── ExtraMissing             extra-missing        an optional part of whatsit is not installed
 └── RuntimeUnavailable       runtime-unavailable  the inference engine is not installed
 """
@@ -151,6 +152,12 @@ class VideoUnreadable(WhatsitError):
     """No picture in it, damaged, or of a kind that this install cannot decode."""
 
     code = "video-unreadable"
+
+
+class AppMissing(WhatsitError):
+    """The web app is not whole: `make web` has not been run in this copy of whatsit."""
+
+    code = "app-missing"
 
 
 class ExtraMissing(WhatsitError):

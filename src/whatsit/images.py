@@ -144,6 +144,18 @@ def is_whole(image: Image.Image) -> bool:
     return _COVERED not in image.info
 
 
+def header(data: bytes, name: str, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
+    """The kind ("JPEG", "PNG" …), width and height of a file, before any pixel is decoded.
+
+    Raises what `open_image` raises for such a file, and ImageTooLarge beyond `max_pixels`.
+    """
+    with _translated(name):
+        kind, image = _open_header(io.BytesIO(data), name)
+    with image:
+        _check_size(image, name, max_pixels)
+        return kind, image.width, image.height
+
+
 def _open_object(source: Any, shrink: Shrink | None) -> Image.Image:
     from PIL import Image
 
@@ -300,15 +312,15 @@ def _reason(error: Exception) -> str:
     return str(text).splitlines()[0]
 
 
-def _check_size(image: Image.Image, name: str) -> None:
+def _check_size(image: Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise _too_large(f"{name!r} has {width:,} × {height:,} pixels")
+    if width * height > max_pixels:
+        raise _too_large(f"{name!r} has {width:,} × {height:,} pixels", max_pixels)
 
 
-def _too_large(message: str) -> ImageTooLarge:
+def _too_large(message: str, max_pixels: int = MAX_PIXELS) -> ImageTooLarge:
     return ImageTooLarge(
-        message, expected=f"at most {MAX_PIXELS:,} pixels", hint="make a smaller copy first"
+        message, expected=f"at most {max_pixels:,} pixels", hint="make a smaller copy first"
     )
 
 

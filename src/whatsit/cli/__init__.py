@@ -40,6 +40,7 @@ COMMANDS = {
     "doctor": ("doctor", "Say why two programs disagree, or why a model is refused."),
     "quantize": ("quantize", "Make a float model smaller and faster, and see what it costs."),
     "dataset": ("dataset", "Find what is wrong with a data set before a model learns it."),
+    "serve": ("serve", "Serve the web app for phones, and the HTTP API."),
     "selftest": ("selftest", "Replay the golden pictures and compare."),
 }
 DEFAULT_COMMAND = "classify"

@@ -29,6 +29,11 @@ _SCALES_MS = {"": 1.0, "ms": 1.0, "s": 1000.0, "us": 0.001, "µs": 0.001}
     "--limit", type=int, metavar="N", help="Take only this many of the pictures, drawn at random."
 )
 @click.option("--threads", type=int, metavar="N", help="Threads for one picture.")
+@click.option(
+    "--device",
+    metavar="FILE",
+    help="Take the times of another device, from the JSON that the app exports in Measure.",
+)
 @runtime_option
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @report_option
@@ -40,6 +45,7 @@ def command(
     min_top1: str | None,
     limit: int | None,
     threads: int | None,
+    device: str | None,
     runtime: str | None,
     as_json: bool,
     report_path: str | None,
@@ -49,7 +55,8 @@ def command(
     Times every MODEL (a name or a .tflite; default: all that are installed) on this machine, one
     picture at a time, and measures how often it is right on DATASET: a folder for each class, a
     CSV, or what `whatsit evaluate` takes. Without --data, the accuracy that the models carry
-    counts. Says which are worth having at all, recommends one, and gives its reasons.
+    counts. With --device the times are those of a phone or another browser: only accuracy is
+    measured here. Says which are worth having at all, recommends one, and gives its reasons.
 
     Exit status: 0 if a model is recommended, 1 if none keeps the limits or a MODEL cannot be used,
     2 for wrong usage.
@@ -62,7 +69,7 @@ def command(
     targets.check()
     pictures = None if data is None else material.read(data)
     read = material.files(data, pictures) if data and pictures else ()
-    targets.spare([*model_files(models), *read])
+    targets.spare([*model_files(models), *read, *([] if device is None else [device])])
     with progress.line() as say:
         choice = choose(
             models or None,
@@ -71,6 +78,7 @@ def command(
             limit=limit,
             threads=threads,
             runtime=runtime,
+            device=device,
             progress=say,
         )
     for missing in choice.left_out:

@@ -116,7 +116,8 @@ class Known:
 
     def limit(self, acceptance: float) -> float:
         """The score below which a picture is unknown, so that `acceptance` of the known are not."""
-        rank = math.floor((len(self.scores) + 1) * (1 - acceptance) + 1e-9)
+        count = len(self.scores)
+        rank = min(count, math.floor((count + 1) * (1 - acceptance) + 1e-9))
         return float(self.scores[rank - 1]) if rank > 0 else -math.inf
 
 

@@ -1,0 +1,131 @@
+"""HTTP on one connection: uvicorn's, with the limits that it lacks and errors in our shape."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from . import refusals
+from .refusals import Refusal
+from .replies import Receive, Scope, Send, header_lines, refuse
+from .site import HEADERS
+
+HEAD_TIMEOUT_S = 10.0
+_HEAD_BYTES = 64 * 1024  # of headers, of what stands behind a body, or between its pieces
+_FAR_TOO_MANY = 2  # times the limit of connections: beyond it nobody is told why
+
+
+class Protocol(HttpToolsProtocol):
+    """A class of its own for each server, since uvicorn makes the objects."""
+
+    limit_connections = 256
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _beside_body_bytes = 0
+    _refused = False
+    _in_body = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > _FAR_TOO_MANY * self.limit_connections:
+            transport.abort()
+        elif len(self.connections) > self.limit_connections:
+            self.app = _crowded
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_is_there()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused or self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait_for_head()  # line breaks alone must not keep a connection open
+        self._beside_body_bytes += len(data)
+        super().data_received(data)
+        if self._beside_body_bytes > _HEAD_BYTES and not self._refused:
+            self._end_with(_too_much_head())
+
+    def on_message_begin(self) -> None:
+        self._beside_body_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._head_is_there()
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._beside_body_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._beside_body_bytes = 0
+        self._in_body = False
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._end_with(Refusal(400, "bad-request", "this is no valid HTTP request"))
+
+    def _wait_for_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
+
+    def _head_is_there(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self._in_body:  # of a request that is answered: what still comes is nobody's
+            self.transport.close()
+        elif self.cycle is None or self.cycle.response_complete:
+            self._end_with(refusals.too_slow(HEAD_TIMEOUT_S))
+
+    def _end_with(self, refusal: Refusal) -> None:
+        """The last answer of this connection; none where another one has begun."""
+        self._refused = True
+        self._unset_keepalive_if_required()
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(_raw(refusal))
+        self.transport.close()
+
+
+def _raw(refusal: Refusal) -> bytes:
+    headers = {
+        **HEADERS,
+        **refusal.headers,
+        "Content-Type": "application/json",
+        "Content-Length": str(len(refusal.body)),
+        "Connection": "close",
+    }
+    lines = [name + b": " + value + b"\r\n" for name, value in header_lines(headers)]
+    return b"".join([STATUS_LINE[refusal.status], *lines, b"\r\n", refusal.body])
+
+
+def _too_much_head() -> Refusal:
+    return Refusal(
+        431,
+        "headers-too-large",
+        "the headers of the request are too large",
+        expected=f"at most {_HEAD_BYTES:,} bytes",
+    )
+
+
+async def _crowded(scope: Scope, receive: Receive, send: Any) -> None:
+    """The application of a connection that is one too many."""
+    answer: Send = send
+    refusal = Refusal(
+        503,
+        "too-many-connections",
+        "too many clients are connected",
+        hint="try again a little later",
+        headers={**HEADERS, "retry-after": str(refusals.RETRY_AFTER_S), "connection": "close"},
+    )
+    await refuse(answer, refusal)

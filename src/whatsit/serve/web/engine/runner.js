@@ -1,0 +1,136 @@
+/** One model, compiled by LiteRT.js: from its input tensor to scores and the embedding. */
+
+import { WhatsitError } from "../core/errors.js";
+import { failed, inputTensor, realNumbers, scores, vectorSpec } from "../core/scoring.js";
+import { tapped, tensorInfo } from "../core/taps.js";
+
+/** @typedef {import("../core/bundle.js").Bundle} Bundle */
+/** @typedef {{values: Float32Array, embedding: Float32Array | null}} Output */
+/** @typedef {import("../core/scoring.js").Spec} Spec */
+
+export class Runner {
+  #liteRt;
+  #compiled;
+  #bundle;
+  /** @type {Spec | null} */
+  #embedding;
+
+  /**
+   * @param {any} liteRt
+   * @param {any} compiled
+   * @param {Bundle} bundle
+   * @param {Spec | null} embedding
+   */
+  constructor(liteRt, compiled, bundle, embedding) {
+    this.#liteRt = liteRt;
+    this.#compiled = compiled;
+    this.#bundle = bundle;
+    this.#embedding = embedding;
+  }
+
+  /**
+   * A model that has run once. Throws model-damaged for one that cannot be run.
+   * @param {any} liteRt what rt/litert.js defines, loaded
+   * @param {Bundle} bundle
+   * @param {number | null} tensor the index of the embedding
+   * @param {number} threads
+   * @returns {Promise<Runner>}
+   */
+  static async open(liteRt, bundle, tensor, threads) {
+    const embedding =
+      tensor === null ? null : vectorSpec(bundle, tensor, tensorInfo(bundle.bytes, tensor));
+    const bytes = tensor === null ? bundle.bytes : tapped(bundle.bytes, tensor);
+    const compiled = await compile(liteRt, bundle, bytes, threads);
+    const runner = new Runner(liteRt, compiled, bundle, embedding);
+    try {
+      // The first run compiles and allocates; what fails, fails before the model is in use.
+      await runner.run(new Uint8Array(bundle.input.height * bundle.input.width * 3));
+    } catch (error) {
+      if (!isBroken(error)) runner.delete();
+      throw error;
+    }
+    return runner;
+  }
+
+  /** Whether `run` gives the embedding. */
+  get embeds() {
+    return this.#embedding !== null;
+  }
+
+  /**
+   * @param {Uint8Array} pixels
+   * @returns {Promise<Output>}
+   */
+  async run(pixels) {
+    const { name, input } = this.#bundle;
+    const values = inputTensor(this.#bundle, pixels);
+    const tensor = new this.#liteRt.Tensor(values, [1, input.height, input.width, 3]);
+    /** @type {any[]} */
+    let outputs = [];
+    try {
+      outputs = await this.#compiled.run(tensor);
+      return this.#read(outputs.map((output) => output.toTypedArray()));
+    } catch (error) {
+      if (error instanceof WhatsitError || isBroken(error)) throw error;
+      throw failed(name, reasonOf(error));
+    } finally {
+      // They lie in the wasm's memory, where nothing else would free them.
+      tensor.delete();
+      for (const output of outputs) output.delete();
+    }
+  }
+
+  delete() {
+    this.#compiled.delete();
+  }
+
+  /**
+   * @param {any[]} arrays
+   * @returns {Output}
+   */
+  #read(arrays) {
+    const { name } = this.#bundle;
+    const expected = this.#embedding === null ? 1 : 2;
+    if (arrays.length !== expected) {
+      throw failed(name, `it finds ${arrays.length} outputs instead of ${expected}`);
+    }
+    const values = scores(this.#bundle, arrays[0]);
+    if (this.#embedding === null) return { values, embedding: null };
+    return { values, embedding: realNumbers(this.#bundle, this.#embedding, arrays[1]) };
+  }
+}
+
+/**
+ * Whether an error means that the wasm itself is broken, and nothing more can be asked of it.
+ * @param {unknown} error
+ * @returns {boolean}
+ */
+export function isBroken(error) {
+  if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) return true;
+  return error instanceof Error && /^Aborted|out of memory/i.test(error.message);
+}
+
+/**
+ * @param {any} liteRt
+ * @param {Bundle} bundle
+ * @param {Uint8Array} bytes
+ * @param {number} threads
+ */
+async function compile(liteRt, bundle, bytes, threads) {
+  try {
+    // wasm is named, since where there is a graphics processor the default is another.
+    const options = { accelerator: "wasm", cpuOptions: { numThreads: threads } };
+    return await liteRt.loadAndCompile(bytes, options);
+  } catch (error) {
+    if (isBroken(error)) throw error;
+    throw failed(bundle.name, reasonOf(error));
+  }
+}
+
+/**
+ * @param {unknown} error
+ * @returns {string}
+ */
+function reasonOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}

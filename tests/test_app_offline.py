@@ -1,0 +1,199 @@
+"""The app without a network: kept whole, renewed whole, isolated on hosts that send no headers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from app_page import LOCAL, AppPage, AppServer, app_server  # noqa: F401 -- a fixture
+from conftest import CHROMIUM, QUIET
+from static_host import StaticHost
+
+from whatsit.serve.export import export
+from whatsit.serve.site import Site, SiteFile
+
+FIRST_VISIT_BYTES = 8_000_000  # gzip, of everything that one engine fetches
+KEPT = """async () => {
+  const registration = await navigator.serviceWorker.getRegistration();
+  const names = await caches.keys();
+  const list = async (name) =>
+    (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname);
+  const files = Object.fromEntries(await Promise.all(
+    names.map(async (name) => [name.split(" ").at(-1), await list(name)])));
+  return {
+    active: registration?.active?.state ?? "", files,
+    busy: Boolean(registration?.installing || registration?.waiting),
+  };
+}"""
+
+
+@contextmanager
+def visit(profile: Path, host: StaticHost, place: str = "") -> Iterator[AppPage]:
+    """The app in a browser that keeps its data in `profile`, once its engine is ready."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium")
+    with api.sync_playwright() as driver:
+        context = driver.chromium.launch_persistent_context(
+            str(profile),
+            executable_path=CHROMIUM,
+            chromium_sandbox=False,
+            args=[*QUIET, LOCAL],
+        )
+        yield AppPage(context.pages[0], host).open(place).ready()  # type: ignore[arg-type]
+        context.close()
+
+
+def wait_until_kept(app: AppPage, version: str) -> dict[str, Any]:
+    """What is kept, once it is all of `version` and nothing else."""
+
+    def whole() -> bool:
+        kept = app.page.evaluate(KEPT)
+        return (
+            kept["active"] == "activated" and not kept["busy"] and list(kept["files"]) == [version]
+        )
+
+    app.until(whole)
+    return app.page.evaluate(KEPT)
+
+
+def answer(app: AppPage, sample: str = "coffee") -> list[str]:
+    """The rows for a sample picture of the start screen."""
+    app.page.get_by_role("button", name=f"sample picture: {sample}").click()
+    app.until(lambda: bool(app.rows))
+    return app.rows
+
+
+def changed(site: Site, **texts: str) -> dict[str, SiteFile]:
+    """The files with some of them longer, and a version.json that says so."""
+    files = dict(site.files)
+    for path, text in texts.items():
+        name = path.replace("__", "/").replace("_css", ".css")
+        files[name] = SiteFile.of(name, site.files[name].read() + text.encode())
+    about = json.loads(site.files["version.json"].read())
+    facts = {p: {"sha256": f.sha256, "bytes": f.size_bytes} for p, f in files.items()}
+    del facts["version.json"]
+    about |= {"version": f"{len(texts)}-{site.version}", "files": facts}
+    files["version.json"] = SiteFile.of("version.json", json.dumps(about).encode())
+    return files
+
+
+@pytest.fixture
+def host(app_server: AppServer) -> Iterator[StaticHost]:  # noqa: F811
+    server = StaticHost(app_server.site.files)
+    yield server
+    server.stop()
+
+
+def test_after_one_visit_it_works_without_a_server(
+    host: StaticHost,
+    tmp_path: Path,
+    app_server: AppServer,  # noqa: F811
+) -> None:
+    with visit(tmp_path, host) as app:
+        kept = wait_until_kept(app, app_server.site.version)
+        assert host.sent_bytes <= FIRST_VISIT_BYTES
+        files = kept["files"][app_server.site.version]
+        wasm = [path for path in files if path.endswith(".wasm")]
+        assert wasm == ["/rt/litert_wasm_threaded_internal.wasm"]  # what this engine can use
+        assert [path for path in files if path.endswith(".tflite")] == [
+            "/models/efficientnet-lite0-int8.tflite"
+        ]
+        devtools = app.page.context.new_cdp_session(app.page)
+        assert devtools.send("Page.getInstallabilityErrors")["installabilityErrors"] == []
+        assert devtools.send("Page.getAppManifest")["errors"] == []
+        online = answer(app)
+        assert app.elsewhere == []
+    # Nothing large came twice: not for the page, and not again to be kept.
+    for path in (wasm[0].lstrip("/"), "models/efficientnet-lite0-int8.tflite"):
+        assert host.sent[path] == 1
+    host.stop()
+    with visit(tmp_path, host, "?source=home") as app:
+        assert app.page.evaluate("crossOriginIsolated")
+        assert answer(app) == online
+        assert app.page.locator(".badge", has_text="Offline").is_visible()
+        told = "fetch('v1/models').then(() => 'answered', () => 'failed')"
+        assert app.page.evaluate(told) == "failed"
+        assert app.page.evaluate("fetch('app.css?x=1').then((r) => r.ok)")
+        assert app.elsewhere == []
+
+
+def test_an_update_is_whole_or_not_at_all_and_reloads_nothing(
+    host: StaticHost,
+    tmp_path: Path,
+    app_server: AppServer,  # noqa: F811
+) -> None:
+    site = app_server.site
+    with visit(tmp_path, host) as app:
+        wait_until_kept(app, site.version)
+        page = app.page
+        # Half an update: version.json tells of a style that the host does not have yet.
+        new = changed(site, app_css="/* new */")
+        host.files = {**new, "app.css": site.files["app.css"]}
+        host.asked.clear()
+        page.reload()
+        app.ready().until(lambda: host.asked.count("app.css") >= 2)  # from the cache, then anew
+        app.until(lambda: not page.evaluate(KEPT)["busy"])
+        assert not page.get_by_text("A new version is ready").is_visible()
+        assert set(site.files) - set(unkept(page, site)) >= {"index.html", "app.css", "sw.js"}
+        # The whole of it.
+        host.files = new
+        host.asked.clear()
+        page.reload()
+        app.ready()
+        page.evaluate("window.stays = true")
+        notice = page.get_by_text("A new version is ready")
+        app.until(notice.is_visible)
+        page.wait_for_timeout(300)
+        assert page.evaluate("window.stays") is True  # nothing reloads by itself
+        assert "/* new */" not in page.evaluate("fetch('app.css').then((r) => r.text())")
+        assert "models/efficientnet-lite0-int8.tflite" not in host.asked  # it is the same
+        with page.expect_navigation():
+            page.get_by_role("button", name="Reload").click()
+        app.ready()
+        wait_until_kept(app, json.loads(new["version.json"].read())["version"])
+        assert "/* new */" in page.evaluate("fetch('app.css').then((r) => r.text())")
+        assert not notice.is_visible()
+
+
+def unkept(page: Any, site: Site) -> list[str]:
+    """What the page needs and is not in the cache of `site`."""
+    files = page.evaluate(KEPT)["files"][site.version]
+    there = {path.lstrip("/") for path in files} | {"sw.js"}
+    return [path for path in ("index.html", "app.css", "app/main.js") if path not in there]
+
+
+def test_on_a_host_without_headers_the_second_visit_is_isolated(
+    tmp_path: Path,
+    app_server: AppServer,  # noqa: F811
+) -> None:
+    out = tmp_path / "export"
+    export(app_server.site, out)
+    paths = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    names = [path.relative_to(out).as_posix() for path in paths]
+    files = {n: SiteFile.of(n, p.read_bytes()) for n, p in zip(names, paths, strict=True)}
+    host = StaticHost(files, folder="/pages/whatsit/", headers={})
+    try:
+        with visit(tmp_path / "profile", host) as app:
+            assert not app.page.evaluate("crossOriginIsolated")
+            assert app.fact("Threads").text_content() == "1"
+            wait_until_kept(app, app_server.site.version)
+            app.page.reload()
+            app.ready()
+            assert app.page.evaluate("crossOriginIsolated")
+            assert app.fact("Threads").text_content() != "1"
+            wait_until_kept(app, app_server.site.version)
+            first = answer(app)
+            host.stop()
+            app.page.reload()
+            app.ready()
+            assert app.page.evaluate("crossOriginIsolated")
+            assert app.fact("Threads").text_content() != "1"
+            assert answer(app) == first
+            assert app.elsewhere == []
+    finally:
+        host.stop()
