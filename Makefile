@@ -15,7 +15,7 @@ else
 BIN = bin
 endif
 
-.PHONY: help demo test web check docs dist bench clean
+.PHONY: help demo test web check docs screenshots dist bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/'
@@ -52,6 +52,9 @@ dist: $(DEV)/.installed $(if $(HAS_NPM),web)  ## build wheel and sdist, and try 
 	$(PYTHON) -m venv .venv-dist
 	.venv-dist/$(BIN)/pip install --quiet dist/*.whl
 	cd dist && ../.venv-dist/$(BIN)/whatsit selftest
+
+screenshots: $(DEV)/.installed web  ## take the pictures of the app in docs/pictures/app anew, with Chromium
+	$(DEV)/$(BIN)/python tools/screenshots.py
 
 bench: $(DEV)/.installed  ## compare with MediaPipe and with a ten-line script
 	$(DEV)/$(BIN)/python benchmarks/run.py

@@ -63,8 +63,7 @@ class AppServer:
             def log_message(self, format: str, *arguments: object) -> None:
                 """Says nothing."""
 
-        server = Server(("127.0.0.1", 0), Handler)
-        return server
+        return Server(("127.0.0.1", 0), Handler)
 
     @property
     def url(self) -> str:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def test_live_rows_follow_the_camera_and_stay_steady(look: AppPage) -> None:
     for _ in range(60):
         seen.append((look.headline, look.rows[:1]))
         look.page.wait_for_timeout(50)
-    changes = sum(before != after for before, after in zip(seen, seen[1:], strict=False))
+    changes = sum(before != after for before, after in pairwise(seen))
     assert changes <= 12  # a new scene each second, for 3 to 4 s; each frame alone changes more
     assert look.page.locator(".row").first.bounding_box() == slots
     assert look.fact("Frame").text_content() == "640 × 480"
@@ -154,8 +155,8 @@ Object.defineProperty(navigator, "wakeLock", {value: {request: async () => {
 }}});"""
 
 
-def test_a_hidden_page_lets_the_camera_go_and_takes_it_again(app: Open) -> None:
-    look = app(before=LOCKS)
+def test_a_hidden_page_lets_the_camera_go_and_takes_it_again(look: AppPage) -> None:
+    look.page.evaluate(f"() => {{ {LOCKS} }}")
     start(look)
     look.until(lambda: look.rows != [])
     assert look.page.evaluate("locks") == 1
@@ -169,20 +170,22 @@ def test_a_hidden_page_lets_the_camera_go_and_takes_it_again(app: Open) -> None:
     silent(look)
 
 
-def test_a_front_camera_is_mirrored_on_screen_alone(app: Open) -> None:
-    facing = """const settings = MediaStreamTrack.prototype.getSettings;
-    MediaStreamTrack.prototype.getSettings = function () {
-      return {...settings.call(this), facingMode: "user"};
-    };"""
-    look = app(before=facing)
+def test_a_front_camera_is_mirrored_on_screen_alone(look: AppPage) -> None:
+    facing = """() => {
+      window.settings = MediaStreamTrack.prototype.getSettings;
+      MediaStreamTrack.prototype.getSettings = function () {
+        return {...settings.call(this), facingMode: "user"};
+      };
+    }"""
+    look.page.evaluate(facing)
     start(look)
     look.until(lambda: look.rows != [])
     assert "-1" in look.page.locator("video").evaluate("v => getComputedStyle(v).transform")
     assert look.page.locator(".frame").evaluate("e => getComputedStyle(e).transform") == "none"
+    look.page.evaluate("() => { MediaStreamTrack.prototype.getSettings = window.settings; }")
 
 
-def test_what_the_model_sees_is_outlined(app: Open, coffee: Path) -> None:
-    look = app()
+def test_what_the_model_sees_is_outlined(look: AppPage, coffee: Path) -> None:
     files(look, coffee)
     look.until(lambda: look.headline == "Espresso")
     assert not look.page.locator(".outline").is_visible()
@@ -527,10 +530,11 @@ def fits(look: AppPage) -> list[str]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_for_axe_to_complain_of(app: Open, coffee: Path, scheme: str) -> None:
+def test_nothing_for_axe_to_complain_of(look: AppPage, coffee: Path, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("`npm ci` has not been run in tools/web")
-    look = app(before=AXE.read_text(), color_scheme=scheme)
+    look.page.evaluate(AXE.read_text())
+    look.page.emulate_media(color_scheme=scheme)
     found = {"start": violations(look)}
     assert fits(look) == []
     start(look)
@@ -538,12 +542,14 @@ def test_nothing_for_axe_to_complain_of(app: Open, coffee: Path, scheme: str) ->
     found["camera"] = violations(look)
     look.page.locator(".handle").click()
     found["facts"] = violations(look)
+    look.page.locator(".handle").click()
     files(look, coffee, zoo.GOLDEN / "expected.json")
     look.until(lambda: look.headline == "1 of 2 answered")
     found["list"] = violations(look)
     look.page.get_by_role("button", name="Settings").click()
     found["settings"] = violations(look)
     assert fits(look) == []
+    look.page.keyboard.press("Escape")
     assert not any(found.values()), found
 
 
@@ -554,35 +560,33 @@ def violations(look: AppPage) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [(320, 568), (844, 390), (1280, 800)])
-def test_every_screen_has_its_place_for_things(app: Open, size: tuple[int, int]) -> None:
-    look = app(viewport={"width": size[0], "height": size[1]})
+def test_every_screen_has_its_place_for_things(look: AppPage, size: tuple[int, int]) -> None:
+    look.page.set_viewport_size({"width": size[0], "height": size[1]})
     start(look)
     look.until(lambda: look.rows != [])
     assert fits(look) == []
     boxes = [look.page.locator(name).first.bounding_box() for name in (".stage", ".headline")]
     assert all(box["width"] > 100 and box["height"] > 20 for box in boxes)
     assert look.page.locator(".icon-button.main").is_visible() or size[1] < 600
+    look.page.set_viewport_size(PHONE)
 
 
 def test_text_at_twice_its_size(look: AppPage) -> None:
-    look.page.add_style_tag(content="html { font-size: 200% !important }")
+    look.page.evaluate("() => { document.documentElement.style.fontSize = '200%'; }")
     start(look)
     look.until(lambda: look.rows != [])
     assert look.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    look.page.evaluate("() => { document.documentElement.style.fontSize = ''; }")
 
 
-def test_what_is_heard_does_not_change_with_each_frame(app: Open) -> None:
-    watch = """window.heard = []; addEventListener("DOMContentLoaded", () => {
-      new MutationObserver(() => {
-        const live = document.querySelector(".sheet [aria-live]");
-        const text = live?.textContent;
-        if (text && heard.at(-1)?.[0] !== text) heard.push([text, performance.now()]);
-      }).observe(document, {childList: true, characterData: true, subtree: true});
-    });"""
-    look = app(before=watch)
+def test_what_is_heard_does_not_change_with_each_frame(look: AppPage) -> None:
     start(look)
+    look.page.evaluate("""() => {
+      const live = document.querySelector(".sheet [aria-live]");
+      window.heard = [];
+      new MutationObserver(() => heard.push(performance.now())).observe(live, {childList: true});
+    }""")
     look.page.wait_for_timeout(5000)
-    heard = look.page.evaluate("heard")
-    times = [time for _, time in heard]
-    assert 1 <= len(heard) <= 4
-    assert all(b - a > 1900 for a, b in zip(times, times[1:], strict=False))
+    times = look.page.evaluate("heard")
+    assert 1 <= len(times) <= 4
+    assert all(after - before > 1900 for before, after in pairwise(times))

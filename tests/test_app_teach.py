@@ -227,12 +227,14 @@ def test_the_camera_is_tried_and_the_model_kept(taught: Teaching) -> None:
     taught.button("Keep and use it").click()
     taught.app.until(lambda: page.locator("#view-look").is_visible())
     page.locator(".sample").first.click()
-    taught.app.until(lambda: "kitten" in taught.app.rows)
+    rows = page.locator("#view-look .row:not([data-empty]) .row-label")
+    taught.app.until(lambda: "kitten" in rows.all_text_contents())
     page.get_by_role("tab", name="Teach").click()  # its own backbone again, not what was taught
     taught.app.until(lambda: page.locator("#view-teach").is_visible())
     assert page.get_by_text("Built on efficientnet-lite0-int8").is_visible()
-    seen.clear()
     taught.button("Start camera").click()
+    taught.app.until(lambda: page.locator(".teach-stage video").is_visible())
+    seen.clear()
     taught.app.until(lambda: seen.add(first.text_content()) or {"kitten", "cup"} <= seen)
 
 

@@ -124,6 +124,25 @@ def test_the_camera_gives_rows(page: webkit.Page) -> None:
         True,
         True,
     ]
+
+
+def test_another_camera(page: webkit.Page) -> None:
+    """The engine makes two: one to each side of the phone."""
+    facing = "return document.querySelector('video').srcObject.getTracks()[0].getSettings().%s"
+    facing %= "facingMode"
+    assert page.js(facing) == "environment"
+    page.one(".stage-bar [title='Switch camera']").click()
+    page.until(f"{facing} === 'user'")
+    assert page.js("return document.querySelector('.stage').hasAttribute('data-mirrored')")
+
+
+def test_a_longer_time_between_answers(page: webkit.Page) -> None:
+    """Fewer answers a second, and then none while it stands."""
+    page.async_js(
+        'const { state } = await import(new URL("app/state.js", document.baseURI));'
+        'state.set("interval", 1000);'
+    )
+    page.until(f"return Number({FACT}) < 2", "Answers a second")
     page.one(".stage-bar .main").click()
     page.until("return document.querySelector('video').paused")
 

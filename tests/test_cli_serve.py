@@ -284,12 +284,15 @@ def test_the_key_comes_from_a_file_or_the_environment(
             connection.request("GET", "/v1/models", headers={"X-API-Key": key})
             assert connection.getresponse().status == 200
         assert server.ask("GET", "/v1/models")[0] == 401
+        server.wait_until_ready()
         run = server.end()
         assert key not in run.err
 
 
 def test_outside_this_machine_it_warns(start: Callable[..., Started]) -> None:
-    run = start("--host", "0.0.0.0").end()
+    server = start("--host", "0.0.0.0")
+    server.wait_until_ready()
+    run = server.end()
     warnings = [line for line in run.err.splitlines() if line.startswith("warning")]
     assert len(warnings) == 2
     assert "--https" in warnings[0]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from functools import cache
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "app-compared.md").read_text(encoding="utf-8")
@@ -34,6 +36,22 @@ def test_a_row_says_what_holds_it(row: tuple[str, str, str]) -> None:
 @pytest.mark.parametrize(("module", "name"), NAMED, ids="::".join)
 def test_a_named_test_exists(module: str, name: str) -> None:
     assert name in tests_of(module)
+
+
+def test_the_app_can_be_installed() -> None:
+    """A manifest with all that browsers ask for, whose icons have the sizes that it says."""
+    web = ROOT / "src" / "whatsit" / "serve" / "web"
+    assert 'rel="manifest" href="manifest.webmanifest"' in (web / "index.html").read_text("utf-8")
+    manifest = json.loads((web / "manifest.webmanifest").read_text("utf-8"))
+    assert manifest["name"] and manifest["display"] == "standalone"
+    assert manifest["start_url"] == manifest["scope"] == "./"
+    sizes = set()
+    for icon in manifest["icons"]:
+        if icon["type"] == "image/png":
+            with Image.open(web / icon["src"]) as opened:
+                assert icon["sizes"] == f"{opened.width}x{opened.height}"
+            sizes.add((icon["sizes"], icon["purpose"]))
+    assert {("192x192", "any"), ("512x512", "any"), ("512x512", "maskable")} <= sizes
 
 
 @cache

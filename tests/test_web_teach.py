@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import make_heads
+import make_models
 import numpy as np
 import pytest
 from js import Js, JsError
+from PIL import Image
 
-from whatsit import Bundle, train
+from whatsit import Bundle, Labels, train
 from whatsit._flatbuffer import pack_model, read_model
 from whatsit.graph import find_head, graft
 from whatsit.graph.read import Quantisation
@@ -166,8 +168,6 @@ def test_numbers_that_no_layer_can_have(js: Js) -> None:
 
 
 def test_a_model_without_a_head_is_refused_as_in_python(js: Js) -> None:
-    import make_models
-
     bundle = Bundle.from_bytes(make_models.bundle(make_models.pixels(4, 5), 60), "pixels")
     with pytest.raises(JsError) as error:
         js(TEACH + "head.js", "findHead", opened(js, bundle))
@@ -282,7 +282,7 @@ def test_trust_is_that_of_python(js: Js, grouped: bool) -> None:
     scores = trusting._softmax(fit.outcome)
     expected = fitted(
         Answers(scores, fit.outcome.truth),
-        make_heads_labels(NAMES),
+        Labels(tuple(NAMES)),
         data_set="mine",
         tensor=7,
         known=known_among(found, truth, 3, 7, groups),
@@ -302,12 +302,6 @@ def test_trust_is_that_of_python(js: Js, grouped: bool) -> None:
     np.testing.assert_allclose(trust["known"]["scores"], expected["known"]["scores"], atol=2e-6)
     assert trust["known"]["prototypes"] == expected["known"]["prototypes"]
     assert {k: trust[k] for k in ("data_set", "pictures")} == {"data_set": "mine", "pictures": 60}
-
-
-def make_heads_labels(names: list[str]) -> Any:
-    from whatsit import Labels
-
-    return Labels(tuple(names))
 
 
 def test_too_few_answers_say_nothing_of_trust(js: Js) -> None:
@@ -426,8 +420,6 @@ def test_names_are_safe_on_every_system(js: Js) -> None:
 def test_train_reads_the_archive(js: Js, tmp_path: Path, cat: Path, coffee: Path) -> None:
     pictures = []
     for file in (cat, coffee):
-        from PIL import Image
-
         own = []
         with Image.open(file) as image:
             for left in (0, 20, 40, 60):

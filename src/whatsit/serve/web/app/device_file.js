@@ -48,7 +48,7 @@ export function deviceFacts() {
     user_agent: userAgent,
     platform: more.userAgentData?.platform || navigator.platform || null,
     cores: hardwareConcurrency || null,
-    memory_gb: more.deviceMemory ?? null, // rounded, and at most 8
+    memory_gb: more.deviceMemory ?? null, // rounded, and capped by most
     screen: `${screen.width} × ${screen.height} at ${window.devicePixelRatio}`,
     language,
   };

@@ -14,6 +14,7 @@ import { megabytes, milliseconds, percent } from "./numbers.js";
 const STYLE = "app/measure.css";
 const LARGEST_BYTES = 12e6; // what is measured unasked: larger ones take a while to fetch
 const STAGES = /** @type {const} */ (["preprocess", "inference", "post"]);
+const LEGEND = "Time for one picture. The bars show preprocessing, inference and the rest.";
 const CAVEATS =
   "Phones slow down when they are warm, on a low battery or in saving mode, and while the camera " +
   "runs. Measure twice, and compare only times of one run.";
@@ -146,6 +147,7 @@ class MeasureView {
   #show({ rows, failed }) {
     fill(
       this.#results,
+      rows.length > 0 && h("p", { class: "muted" }, LEGEND),
       rows.length > 0 && table(rows),
       ...failed.map(({ name, error }) =>
         h("p", { class: "measure-failed" }, `${name}: ${error.message}`),
@@ -189,7 +191,6 @@ function table(rows) {
     h(
       "table",
       {},
-      h("caption", {}, "Time for one picture. The bar shows preprocessing, inference and the rest."),
       h("thead", {}, h("tr", {}, ...heads.map((text) => h("th", { scope: "col" }, text)))),
       h("tbody", {}, ...rows.map((row) => rowOf(row, slowest))),
     ),

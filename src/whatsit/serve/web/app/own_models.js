@@ -8,6 +8,8 @@ import { megabytes } from "./numbers.js";
 
 const ORIGINS = /** @type {Record<string, string>} */ ({ file: "opened here", taught: "taught here" });
 
+const ROW = { display: "flex", "flex-wrap": "wrap", "align-items": "center", gap: "8px" };
+
 /**
  * The list, for the settings; drawn anew whenever the models change.
  * @param {any} app
@@ -54,7 +56,7 @@ function row(app, { name, size, origin }, run) {
   const remove = () => run(async () => app.models.remove(name));
   return h(
     "div",
-    { class: "own-model", data: { model: name } },
+    { class: "own-model", data: { model: name }, style: ROW },
     input,
     h("span", { class: "muted" }, `${megabytes(size)}, ${ORIGINS[origin] ?? origin}`),
     h("button", { ...save, "aria-label": `Download ${name}` }, "Download"),

@@ -10,11 +10,15 @@ const TAUGHT = "taught"; // the origin of what is kept from here
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("./project.js").Project} Project */
+/** @typedef {{name: string, bytes: Uint8Array}} File of a model */
 
 export class Backbone {
   /** The model that was in use before this one. @type {string|null} */
   #before = null;
   #own = false; // the change of the model comes from here
+  /** The last file of the site, not to be fetched each time. @type {Promise<File>|null} */
+  #file = null;
+  #fileOf = "";
 
   /**
    * @param {App} app
@@ -136,16 +140,29 @@ export class Backbone {
 
   /**
    * @param {string} name
-   * @returns {Promise<{name: string, bytes: Uint8Array}>}
+   * @returns {Promise<File>}
    */
   async #bytesOf(name) {
     const own = await this.app.store.models.get(name);
     if (own) return { name, bytes: new Uint8Array(own.bytes) };
-    const index = await (await fetched(SITE)).json();
-    const found = index.models.find((/** @type {any} */ model) => model.name === name);
-    if (!found) throw new WhatsitError("model-not-found", `no model is called ${name}`);
-    return { name, bytes: new Uint8Array(await (await fetched(found.file)).arrayBuffer()) };
+    if (this.#file === null || this.#fileOf !== name) {
+      this.#file = ofSite(name);
+      this.#fileOf = name;
+      this.#file.catch(() => (this.#file = null)); // it is fetched again next time
+    }
+    return this.#file;
   }
+}
+
+/**
+ * @param {string} name
+ * @returns {Promise<File>}
+ */
+async function ofSite(name) {
+  const index = await (await fetched(SITE)).json();
+  const found = index.models.find((/** @type {any} */ model) => model.name === name);
+  if (!found) throw new WhatsitError("model-not-found", `no model is called ${name}`);
+  return { name, bytes: new Uint8Array(await (await fetched(found.file)).arrayBuffer()) };
 }
 
 /** @param {string} path */

@@ -84,7 +84,6 @@ class Teach {
     this.#shown = true;
     this.stage.instead = null;
     this.stage.mount(this.page.wrap);
-    if (this.stage.mode === "picture" || this.stage.mode === "video") this.stage.stop();
     this.#staged();
     void this.#work(() => this.#open())();
   }
@@ -342,6 +341,9 @@ class Teach {
   }
 
   #staged() {
+    const { mode } = this.stage;
+    // What another view was still opening when it was left.
+    if (mode === "picture" || mode === "video") this.stage.stop();
     this.page.staged(this.stage);
     this.#tried();
   }
