@@ -44,13 +44,13 @@ class Started:
             [sys.executable, "-m", "whatsit", "serve", "--port", "0", "--workers", "1", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            bufsize=0,  # a buffer would keep what communicate() is to give
             env={**os.environ, "WHATSIT_CACHE": str(cache)},
         )
         assert self.process.stderr is not None
-        first = self.process.stderr.readline()
+        first = self.process.stderr.readline().decode()
         found = re.fullmatch(r"serving   (https?)://localhost:(\d+)|.*:(\d+)", first.strip())
-        assert found is not None, first + self.process.stderr.read()
+        assert found is not None, first + self.process.stderr.read().decode()
         self.port = int(found[2] or found[3])
         self.first = first
         self.context: ssl.SSLContext | None = None
@@ -75,7 +75,7 @@ class Started:
     def end(self, number: int = signal.SIGTERM) -> Run:
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=30)
-        return Run(self.process.returncode, out, self.first + err)
+        return Run(self.process.returncode, out.decode(), self.first + err.decode())
 
 
 @pytest.fixture

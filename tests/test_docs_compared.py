@@ -35,7 +35,7 @@ def test_a_row_says_what_holds_it(row: tuple[str, str, str]) -> None:
 
 @pytest.mark.parametrize(("module", "name"), NAMED, ids="::".join)
 def test_a_named_test_exists(module: str, name: str) -> None:
-    assert name in tests_of(module)
+    assert name in functions_of(module)
 
 
 def test_the_app_can_be_installed() -> None:
@@ -43,7 +43,8 @@ def test_the_app_can_be_installed() -> None:
     web = ROOT / "src" / "whatsit" / "serve" / "web"
     assert 'rel="manifest" href="manifest.webmanifest"' in (web / "index.html").read_text("utf-8")
     manifest = json.loads((web / "manifest.webmanifest").read_text("utf-8"))
-    assert manifest["name"] and manifest["display"] == "standalone"
+    assert manifest["name"]
+    assert manifest["display"] == "standalone"
     assert manifest["start_url"] == manifest["scope"] == "./"
     sizes = set()
     for icon in manifest["icons"]:
@@ -55,7 +56,7 @@ def test_the_app_can_be_installed() -> None:
 
 
 @cache
-def tests_of(module: str) -> frozenset[str]:
+def functions_of(module: str) -> frozenset[str]:
     """The names of its test functions."""
     file = ROOT / "tests" / f"{module}.py"
     if not file.is_file():

@@ -204,7 +204,7 @@ def test_what_the_model_saw_of_a_picture_is_told(running: Asker) -> None:
 def test_live_video_is_resized_by_the_browser_and_its_frames_are_closed(running: Asker) -> None:
     found = running.evaluate(
         """async () => {
-          const blob = await (await fetch("golden/camera.png")).blob();
+          const blob = await (await fetch("samples/camera.jpg")).blob();
           const still = await engine.classify(blob);
           const bitmap = await createImageBitmap(blob);
           const live = await engine.classify(bitmap, {exact: false});
@@ -229,7 +229,7 @@ def test_a_worker_without_canvas_is_given_what_the_page_draws(opened: Opened, si
         assert ask.evaluate("async () => (await engine.selfTest()).passed")
         found = ask.evaluate(
             """async () => {
-              const blob = await (await fetch("golden/camera.png")).blob();
+              const blob = await (await fetch("samples/camera.jpg")).blob();
               return engine.classify(await createImageBitmap(blob), {exact: false});
             }"""
         )
@@ -243,7 +243,7 @@ def test_the_self_test_passes_on_a_good_build(plain: Asker) -> None:
     plain("start", {}, DEFAULT)
     found = plain.evaluate("() => engine.selfTest()")
     assert found["passed"]
-    assert [check["picture"] for check in found["checks"]] == ["camera.png", "rocket.jpg"]
+    assert [check["picture"] for check in found["checks"]] == ["camera.jpg", "cat.jpg"]
     assert all(check["difference"] < 1e-3 for check in found["checks"])
 
 
@@ -269,15 +269,15 @@ def test_a_build_with_wrong_answers_is_left_for_the_next(plain: Asker) -> None:
     assert found["name"] == DEFAULT
     threaded, relaxed = found["facts"]["tried"]
     assert (threaded["build"], threaded["passed"]) == ("threaded", False)
-    assert "its scores of camera.png are 0.4" in threaded["reason"]
+    assert "its scores of camera.jpg are 0.4" in threaded["reason"]
     assert relaxed == {"build": "relaxed", "passed": True, "reason": ""}
 
 
 def test_where_no_build_is_right_the_self_test_says_so(opened: Opened, site: Site) -> None:
-    expected = json.loads(site.files["golden/expected.json"].read())
-    expected[zoo.catalogue()[DEFAULT].sha256]["rocket.jpg"][0][1] = 0.9
+    expected = json.loads(site.files["samples/expected.json"].read())
+    expected[zoo.catalogue()[DEFAULT].sha256]["cat.jpg"][0][1] = 0.9
     wrong = json.dumps(expected).encode()
-    with opened(changed={"golden/expected.json": wrong}) as ask:
+    with opened(changed={"samples/expected.json": wrong}) as ask:
         ask("start", {}, DEFAULT)
         found = ask.evaluate("() => engine.selfTest()")
         tried = ask.evaluate("engine.facts.tried")

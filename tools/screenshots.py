@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from whatsit import zoo
 
@@ -46,8 +46,10 @@ def main() -> None:
                 taken = _screens(browser, server.url, scheme, Path(folder))
                 for name, picture in taken.items():
                     _save(picture, f"{name}-{scheme}")
-                three = [taken[name] for name in ("camera", "details", "teach")]
-                _save(_beside(three), f"three-{scheme}")
+                if scheme == "light":
+                    _save(
+                        _beside([taken[name] for name in ("camera", "details", "teach")]), "three"
+                    )
     finally:
         server.stop()
     total = sum(file.stat().st_size for file in OUT.iterdir())
@@ -193,8 +195,6 @@ def _beside(phones: list[Image.Image]) -> Image.Image:
     gap = GAP * SCALE
     row = Image.new("RGBA", (len(phones) * (width + gap) - gap, height))
     corners = Image.new("L", phones[0].size)
-    from PIL import ImageDraw
-
     ImageDraw.Draw(corners).rounded_rectangle((0, 0, width - 1, height - 1), ROUND * SCALE, 255)
     for place, phone in enumerate(phones):
         row.paste(phone, (place * (width + gap), 0), corners)

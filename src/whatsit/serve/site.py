@@ -1,7 +1,7 @@
 """The files of the web app, as one value: what a server sends, and what an export writes.
 
-They are the app's own (the folder web/), the engine that `make web` puts into web/rt/, the models,
-and what the app needs to test itself.
+They are the app's own (the folder web/), the engine that `make web` puts into web/rt/, and the
+models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import Any
 from .. import __version__, zoo
 from ..bundle import Bundle
 from ..errors import AppMissing, UsageError
-from ..zoo.golden_answers import recorded
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {
@@ -38,7 +37,6 @@ HEADERS: Mapping[str, str] = MappingProxyType(
         "Referrer-Policy": "no-referrer",
     }
 )
-SELF_TEST = ("camera.png", "rocket.jpg")  # two golden pictures: every first visit fetches them
 
 _WEB = Path(__file__).parent / "web"
 _RT = _WEB / "rt"
@@ -125,7 +123,7 @@ class Site:
             )
         if not models:
             raise UsageError("a web app without a model", expected="at least one")
-        listed = [*_own_files(), *_engine_files(), *_model_files(models), *_golden_files(models)]
+        listed = [*_own_files(), *_engine_files(), *_model_files(models)]
         files = {file.path: file for file in sorted(listed, key=lambda file: file.path)}
         facts = {p: {"sha256": f.sha256, "bytes": f.size_bytes} for p, f in files.items()}
         version = hashlib.sha256(_json([__version__, facts])).hexdigest()[:16]
@@ -202,19 +200,6 @@ def _accuracy(bundle: Bundle) -> list[Any]:
     """What a bundle says was measured of it; what others wrote there may be anything."""
     said = bundle.record.get("accuracy")
     return [row for row in said if isinstance(row, dict)] if isinstance(said, list) else []
-
-
-def _golden_files(models: Sequence[Bundle]) -> Iterator[SiteFile]:
-    known = {entry.sha256: name for name, entry in zoo.catalogue().items()}
-    answers = recorded()
-    expected = {
-        bundle.sha256: {p: answers[known[bundle.sha256]][p] for p in SELF_TEST}
-        for bundle in models
-        if bundle.sha256 in known
-    }
-    yield SiteFile.of("golden/expected.json", _json(expected))
-    for picture in SELF_TEST:
-        yield SiteFile.of(f"golden/{picture}", (zoo.GOLDEN / picture).read_bytes())
 
 
 def _content_type(path: str) -> str:

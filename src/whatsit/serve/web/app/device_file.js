@@ -29,7 +29,7 @@ export function deviceFile({ rows, failed, started, warmup }, { engine, app }) {
     app,
     measured: started.toISOString(),
     device: { ...deviceFacts(), isolated: engine.isolated, relaxed_simd: engine.relaxedSimd },
-    picture: "rocket.jpg",
+    picture: MEASURED,
     warmup,
     models: rows,
     failed,

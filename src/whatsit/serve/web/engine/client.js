@@ -11,7 +11,7 @@ import { parseRule } from "../core/rule.js";
 import { defaultThreads, fallbacks, features, reasonAgainst } from "./builds.js";
 import { isFrame, look } from "./looking.js";
 import { Port } from "./port.js";
-import { replay } from "./selftest.js";
+import { MEASURED, replay } from "./selftest.js";
 
 /** @typedef {import("./builds.js").Build} Build */
 /** @typedef {import("./builds.js").Tried} Tried */
@@ -34,7 +34,6 @@ import { replay } from "./selftest.js";
 /** @typedef {{loaded: number}} Progress */
 
 const SITE = new URL("../", import.meta.url);
-const MEASURED = "rocket.jpg";
 
 /**
  * Events: "died" (detail: the WhatsitError) when the worker has died. It is started again, with its
@@ -167,7 +166,7 @@ export class Engine extends EventTarget {
    * @returns {Promise<Measured>}
    */
   async measure({ runs = 50, warmup = 10, onStep = () => {} } = {}) {
-    const picture = await golden(MEASURED);
+    const picture = await sample(MEASURED);
     const port = await this.#alive();
     return port.ask({ kind: "measure", picture, runs, warmup }, [], onStep);
   }
@@ -317,7 +316,7 @@ export class Engine extends EventTarget {
     const expected = (await this.#answers())[this.model?.sha256 ?? ""] ?? null;
     /** @param {string} picture */
     const score = async (picture) => {
-      const { scores } = await this.classify(await golden(picture), { raw: true, all: true });
+      const { scores } = await this.classify(await sample(picture), { raw: true, all: true });
       return /** @type {Float32Array} */ (scores);
     };
     return replay(score, expected, onStep);
@@ -325,7 +324,7 @@ export class Engine extends EventTarget {
 
   /** The recorded answers: sha256 of a model → picture → its best classes. */
   #answers() {
-    this.#recorded ??= golden("expected.json").then(async (file) => JSON.parse(await file.text()));
+    this.#recorded ??= sample("expected.json").then(async (file) => JSON.parse(await file.text()));
     this.#recorded.catch(() => (this.#recorded = null)); // it is fetched again next time
     return this.#recorded;
   }
@@ -349,10 +348,10 @@ export class Engine extends EventTarget {
  * @param {string} name
  * @returns {Promise<Blob>}
  */
-async function golden(name) {
+async function sample(name) {
   const hint = "is the network there? What was used before works without one";
   try {
-    const response = await fetch(new URL(`golden/${name}`, SITE));
+    const response = await fetch(new URL(`samples/${name}`, SITE));
     if (response.ok) return await response.blob();
     throw new Error(`the server answers ${response.status}`);
   } catch (error) {

@@ -61,7 +61,8 @@ export function nearnessOf({ rule, prototypes }, scores, embedding) {
  * @returns {number}
  */
 export function limitOf({ scores }, acceptance) {
-  const rank = Math.floor((scores.length + 1) * (1 - acceptance) + SLACK);
+  const count = scores.length;
+  const rank = Math.min(count, Math.floor((count + 1) * (1 - acceptance) + SLACK));
   return rank > 0 ? scores[rank - 1] : -Infinity;
 }
 
