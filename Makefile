@@ -9,6 +9,7 @@ MODULES = tools/web/node_modules/.package-lock.json
 # Node.js and npm are needed for the web app alone.
 HAS_NPM := $(shell command -v npm)
 TORCH = torch==2.13.0  # what the tests were last run with; pyproject.toml takes any from 2.6
+AT_ONCE = --numprocesses auto --maxprocesses 4 --dist loadfile  # a file's tests share what they made
 ifeq ($(OS),Windows_NT)
 BIN = Scripts
 else
@@ -27,7 +28,7 @@ test: $(DEV)/.installed  ## run the tests
 ifneq ($(HAS_NPM),)
 	@$(MAKE) --no-print-directory web || echo "the web app cannot be built: its tests will skip"
 endif
-	$(DEV)/$(BIN)/python -m pytest
+	$(DEV)/$(BIN)/python -m pytest $(AT_ONCE)
 
 web: $(WEB)/versions.json  ## build the part of the web app that is not in this repository
 
