@@ -428,7 +428,7 @@ def hostile(setup: Setup, report: Report) -> None:
         alive = server.alive()
         peak, after = server.memory_bytes("VmHWM"), server.memory_bytes("VmRSS")
     # What service.py lets be decoded at the same time, and what was there before.
-    most = before + 256e6 * machine.cpu_count() + 20 * 50e6
+    most = before + 256e6 * machine.cpu_count() + 20 * 25e6
     report.rows += [
         Row("hostile", "server dead", float(not alive), "", 0),
         Row("hostile", "memory before", before / 1e6, "MB"),
@@ -441,7 +441,7 @@ def hostile(setup: Setup, report: Report) -> None:
 def _attacks() -> dict[str, Callable[[int], int]]:
     return {
         "bomb": lambda port: _ask(port, _posted(_bomb(20_000, 20_000)))[0],
-        "large": lambda port: _ask(port, _posted(_bomb(7_000, 7_000)))[0],
+        "large": lambda port: _ask(port, _posted(_bomb(5_000, 5_000)))[0],
         "endless": _endless,
         "slow": _slow,
         "silent": _silent,

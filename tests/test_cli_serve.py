@@ -172,7 +172,7 @@ def test_a_second_signal_ends_at_once(start: Callable[..., Started]) -> None:
     server.wait_until_ready()
     with socket.create_connection(("127.0.0.1", server.port)) as half:
         half.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
-        while b"whatsit_open_requests 2.0" not in server.ask("GET", "/metrics")[1]:
+        while b"whatsit_requests_in_flight 2.0" not in server.ask("GET", "/metrics")[1]:
             time.sleep(0.02)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.7)  # sooner it would be taken for the same stroke
@@ -200,6 +200,10 @@ def test_a_port_in_use(whatsit: Program) -> None:
         (["--port", "70000"], "the port 70000"),
         (["--port", "http"], "invalid value for '--port': 'http' is not a valid integer"),
         (["--host", "no-such-host.invalid"], "no address 'no-such-host.invalid'"),
+        (["--host", ""], "no address ''"),
+        (["--force"], "--force without --export"),
+        (["--export", "site", "--https"], "--https beside --export"),
+        (["--export", "site", "--port", "80"], "--port beside --export"),
         (["--host", "192.0.2.77"], "no address '192.0.2.77'"),
         (["-m", "none"], "no built-in model 'none'"),
         (["-m", zoo.DEFAULT, "-m", zoo.DEFAULT], f"two models of the name '{zoo.DEFAULT}'"),
@@ -227,7 +231,7 @@ def test_wrong_usage(
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    port = [] if "--port" in arguments else ["--port", "0"]
+    port = [] if {"--port", "--export"} & set(arguments) else ["--port", "0"]
     lines = three_lines(whatsit("serve", *port, *arguments), 2)
     assert lines[0].startswith(message)
 
@@ -308,7 +312,10 @@ def test_https_with_a_certificate_of_its_own(
     server.wait_until_ready()
     run = server.end()
     assert run.err.startswith(f"serving   https://localhost:{server.port}\n")
-    assert f"sha256    {certificate.fingerprint(kept)}\n" in run.err
+    lines = run.err.splitlines()
+    at = next(at for at, line in enumerate(lines) if line.startswith("sha256    "))
+    assert lines[at][10:] + lines[at + 1][10:] == certificate.fingerprint(kept)
+    assert max(len(line) for line in lines[at : at + 2]) <= 80
     assert "warns once" in run.err
     assert "█" not in run.err  # the code is for terminals
     if os.name == "posix":
@@ -375,3 +382,30 @@ def test_addresses_in_urls() -> None:
     assert addresses.url("http", "::1", 80) == "http://[::1]:80"
     assert addresses.url("https", "192.0.2.1", 8000) == "https://192.0.2.1:8000"
     assert all(not address.startswith("127.") for address in addresses.local_addresses())
+
+
+def test_only_addresses_that_reach_the_server_are_named() -> None:
+    with socket.socket() as listener:
+        assert addresses.families(listener) == [socket.AF_INET]
+    assert all("." in address for address in addresses.local_addresses([socket.AF_INET]))
+    assert all(":" in address for address in addresses.local_addresses([socket.AF_INET6]))
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6")
+def test_a_socket_of_ipv6_may_take_both() -> None:
+    with socket.socket(socket.AF_INET6) as listener:
+        for alone, expected in ((1, [socket.AF_INET6]), (0, [socket.AF_INET, socket.AF_INET6])):
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, alone)
+            assert addresses.families(listener) == expected
+
+
+def test_bad_forms_leave_no_line_in_the_log(start: Callable[..., Started]) -> None:
+    server = start()
+    server.wait_until_ready()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    with contextlib.closing(connection):
+        headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+        connection.request("POST", "/v1/classify", b"no form at all", headers)
+        assert connection.getresponse().status == 400
+    run = server.end()
+    assert [line.split()[0] for line in run.err.splitlines()] == ["serving", "models", "stopped"]

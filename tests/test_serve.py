@@ -330,7 +330,7 @@ def test_what_is_counted(api: Api, cat: Path) -> None:
         'whatsit_requests_total{path="/v1/classify",status="200"}',
         f'whatsit_pictures_total{{model="{zoo.DEFAULT}",outcome="classified"}}',
         'whatsit_stage_seconds_count{stage="inference"}',
-        'whatsit_stage_seconds_count{stage="request"}',
+        "whatsit_classify_seconds_count",
         'whatsit_errors_total{code="wrong-usage"}',
     ]
     before = [value(name) for name in names]
@@ -338,8 +338,8 @@ def test_what_is_counted(api: Api, cat: Path) -> None:
     api.classify(cat.read_bytes(), "?top=0")
     after = [value(name) for name in names]
     assert [b - a for a, b in zip(before, after, strict=True)] == [1, 1, 1, 2, 1]
-    assert value("whatsit_queue_depth") == value("whatsit_in_flight") == 0
-    assert value("whatsit_open_requests") == 1  # the one that asks
+    assert value("whatsit_pictures_waiting") == value("whatsit_pictures_in_flight") == 0
+    assert value("whatsit_requests_in_flight") == 1  # the one that asks
 
 
 @pytest.mark.parametrize(
@@ -369,6 +369,12 @@ def test_methods_that_are_not_for_an_address(
 def test_addresses_that_do_not_exist(api: Api, path: str) -> None:
     reply = api("GET", path)
     assert (reply.status, reply.error["code"]) == (404, "not-found")
+
+
+def test_the_asterisk_is_no_address(api: Api) -> None:
+    found = api.raw(b"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert found.startswith(b"HTTP/1.1 404 ")
+    assert b'"not-found"' in found
 
 
 @pytest.mark.parametrize(

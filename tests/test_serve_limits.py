@@ -76,6 +76,7 @@ def guarded(small_site: Site) -> Iterator[Api]:
         {"Authorization": "Bearer wrong"},
         {"Authorization": "Bearer"},
         {"X-API-Key": "wrong", "Authorization": f"Bearer {KEY}"},
+        {"X-API-Key": KEY, "Authorization": "Bearer wrong"},
         {"X-API-Key": "ü".encode().decode("latin-1")},
     ],
 )
@@ -88,7 +89,12 @@ def test_without_the_key(guarded: Api, path: str, headers: dict[str, str]) -> No
 
 @pytest.mark.parametrize(
     "headers",
-    [{"X-API-Key": KEY}, {"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer {KEY}"}],
+    [
+        {"X-API-Key": KEY},
+        {"Authorization": f"Bearer {KEY}"},
+        {"authorization": f"bearer {KEY}"},
+        {"X-API-Key": KEY, "Authorization": "Basic of-a-proxy"},
+    ],
 )
 def test_with_the_key(guarded: Api, headers: dict[str, str]) -> None:
     assert guarded("GET", "/v1/models", headers=headers).status == 200
@@ -124,6 +130,7 @@ def test_pages_of_an_origin_may_use_the_api(guarded: Api, cat: Path) -> None:
     reply = guarded("GET", "/v1/models", headers=headers)  # errors too are for them to read
     assert reply.status == 401
     assert reply.headers["access-control-allow-origin"] == "https://a.example"
+    assert reply.headers["access-control-expose-headers"] == "Retry-After"
 
 
 def test_pages_of_other_origins_may_not(guarded: Api) -> None:
@@ -134,8 +141,9 @@ def test_pages_of_other_origins_may_not(guarded: Api) -> None:
 
 @pytest.mark.parametrize(
     "origin",
-    ["a.example", "https://", "https://a.example/", "ftp://a", "https://a b", "https://A.example"],
-)
+    ["", "null", "a.example", "https://", "https://a.example/", "ftp://a", "https://a b",
+     "https://A.example", "http://[::1", "https://a.example:65536", "https://a@b", "https://a:x"],
+)  # fmt: skip
 def test_what_is_no_origin(origin: str) -> None:
     with pytest.raises(UsageError) as caught:
         Settings(cors=(origin,))
@@ -245,6 +253,25 @@ def test_trailers_without_an_end(guarded: Api) -> None:
     head = HEAD + key + b"Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
     found = guarded.raw(head + b"X: a\r\n" * 100_000)
     assert found.startswith((b"HTTP/1.1 431", b"HTTP/1.1 400"))
+
+
+def test_a_client_that_does_not_read_is_cut_off(
+    guarded: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "READER_TIMEOUT_S", 0.2)
+    with socket.socket() as deaf:
+        deaf.settimeout(20)
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect(("127.0.0.1", guarded.port))
+        with contextlib.suppress(ConnectionError):  # it may be cut off while it still asks
+            deaf.sendall(b"GET /rt/engine.js HTTP/1.1\r\nHost: x\r\n\r\n" * 40)
+        while guarded.server.server_state.connections:  # nothing is read, and it ends all the same
+            time.sleep(0.01)
+        with pytest.raises(ConnectionResetError):
+            while deaf.recv(1 << 16):
+                pass
+    assert guarded.service.open_requests == 0
+    assert guarded("GET", "/healthz").status == 200
 
 
 def test_an_upgrade_is_not_taken(guarded: Api) -> None:

@@ -18,9 +18,11 @@ from js import Js
 from make_models import bundle, pixels
 from PIL import Image
 from site_server import served
+from test_web_explain import same
 
 import whatsit
 from whatsit import Bundle, zoo
+from whatsit.graph import graft
 from whatsit.serve.site import Site, is_built
 from whatsit.zoo.golden_answers import judge
 
@@ -61,7 +63,7 @@ class Asker:
 
     def in_worker(self, script: str) -> Any:
         """What `script` gives in the engine's own worker, not in those of its threads."""
-        workers = [w for w in self.page.workers if w.url.endswith("engine/worker.js")]
+        workers = [w for w in self.page.workers if "engine/worker.js" in w.url]
         return workers[-1].evaluate(script)
 
 
@@ -180,6 +182,47 @@ def test_the_embedding_is_that_of_python(running: Asker) -> None:
     assert np.array_equal(np.array(found, np.float32), expected)
 
 
+@pytest.mark.parametrize(
+    ("model", "picture", "rule"),
+    [
+        (DEFAULT, "cat.png", None),
+        (DEFAULT, "temple.jpg", "pad(bicubic)"),
+        ("efficientnet-lite0-float16", "rocket.jpg", None),
+        ("mobilenet-v2-int8", "flower.jpg", None),
+    ],
+)
+def test_an_explanation_is_that_of_python(
+    running: Asker, model: str, picture: str, rule: str | None
+) -> None:
+    running("open", model)
+    height, width, _ = rgb(picture).shape
+    found = running("explain", base64_of(rgb(picture).tobytes()), width, height, {"rule": rule})
+    same(found, whatsit.explain(model, rgb(picture), preprocess=rule, runtime="litert"))
+    again = {"target": found["versus"]["label"], "versus": found["target"]["index"]}
+    other = running("explain", base64_of(rgb(picture).tobytes()), width, height, again)
+    assert other["target"]["index"] == found["versus"]["index"]
+    best = running.classify(rgb(picture), rule=rule)["result"]["predictions"][0]
+    assert best["index"] == found["target"]["index"]
+    assert best["score"] == pytest.approx(found["target"]["score"], abs=1e-6)
+
+
+def test_a_taught_model_says_why_and_one_without_a_map_why_not(running: Asker) -> None:
+    parent = zoo.open_builtin(DEFAULT)
+    weights = np.random.default_rng(3).normal(size=(3, 1280)).astype(np.float32) / 12
+    logits = np.array([[-4.0, 0.0, 4.0]], np.float32)
+    taught = graft(parent, weights, np.zeros(3, np.float32), list("abc"), logits=logits, name="abc")
+    running("openBytes", "abc", base64_of(taught.data), None)
+    picture = rgb("coffee.png")
+    height, width, _ = picture.shape
+    found = running("explain", base64_of(picture.tobytes()), width, height, {"target": "b"})
+    same(found, whatsit.explain(taught, picture, target="b", runtime="litert"))
+    running("openBytes", "tiny", base64_of(bundle(pixels(scale=1 / 255), 768)), None)
+    error = running("explain", base64_of(picture.tobytes()), width, height, {})["error"]
+    assert error["code"] == "model-unsupported"
+    assert error["message"].startswith("model 'tiny' cannot say why: ")
+    assert "taught from them" in error["hint"]
+
+
 def test_facts_say_what_the_bundle_says(running: Asker) -> None:
     entry = zoo.catalogue()[DEFAULT]
     facts = running("open", DEFAULT)
@@ -218,7 +261,7 @@ def test_live_video_is_resized_by_the_browser_and_its_frames_are_closed(running:
     best = [found[way]["result"]["predictions"][0] for way in ("still", "live", "video", "padded")]
     assert {row["label"] for row in best} == {"tripod"}
     assert found["live"]["crop"] == found["still"]["crop"]
-    assert found["live"]["size"] == [512, 512]
+    assert found["live"]["size"] == [480, 480]
     assert found["closed"] == [0, 0]
 
 
@@ -479,14 +522,31 @@ def test_what_waits_when_the_worker_dies_is_rejected(running: Asker) -> None:
     found = running.evaluate(
         """async () => {
           const data = new Uint8Array(48 * 48 * 3);
-          const url = "models/mobilenet-v2-int8.tflite";
+          const model = await fetch("models/mobilenet-v2-int8.tflite");
+          const opening = engine.open({name: "x", bytes: new Uint8Array(await model.arrayBuffer())});
+          for (let turn = 0; turn < 20; turn += 1) await null;  // it is on its way
           const all = await Promise.allSettled([
-            engine.open({name: "x", url}), engine.classify({width: 48, height: 48, data}),
+            opening, engine.classify({width: 48, height: 48, data}),
           ]);
           return all.map(({reason}) => reason?.toJSON());
         }"""
     )
     assert [error["code"] for error in found] == ["model-failed", "runtime-unavailable"]
+    still_works(running)
+
+
+def test_of_two_models_the_one_asked_for_last_is_used(running: Asker) -> None:
+    """Though the first of them takes longer to be there."""
+    used = running.evaluate(
+        """async () => {
+          const [large, small] = ["efficientnet-lite0-int8", "mobilenet-v2-int8"].map(
+            (name) => engine.open({name, url: `models/${name}.tflite`}));
+          await Promise.all([large, small]);
+          return engine.model.name;
+        }"""
+    )
+    assert used == "mobilenet-v2-int8"
+    running("open", DEFAULT)
     still_works(running)
 
 

@@ -28,6 +28,7 @@ from whatsit.scoring import _vector
 from whatsit.smoothing import Smoother, Smoothing
 from whatsit.train import train
 from whatsit.trust import trust_of
+from whatsit.trust.known import Known
 
 Scores = NDArray[np.float32]
 
@@ -420,6 +421,14 @@ def test_few_classes_and_no_prototypes_go_by_the_best_score(js: Js, taught: Bund
     bundle = with_record(taught, {**taught.record, "trust": trust})
     seen = [(scores, None) for scores in drawn_scores(len(bundle.labels), 20)]
     assert "unknown" in check_answers(js, bundle, seen, [(0.9, 0.5)])
+
+
+@pytest.mark.parametrize("acceptance", [5e-324, 1e-12, 0.1, 0.5, 0.8, 0.95])
+def test_the_limit_of_the_known_is_that_of_python(js: Js, acceptance: float) -> None:
+    scores = np.array([0.5, 0.7, 0.8, 0.9])
+    known = {"rule": "score", "scores": scores, "prototypes": None}
+    found = js("core/trust/known.js", "limitOf", known, acceptance)
+    assert found == Known("score", scores).limit(acceptance)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.5, 1.5, math.nan])

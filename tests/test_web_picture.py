@@ -18,6 +18,7 @@ from PIL import Image
 
 from whatsit import images, zoo
 from whatsit.errors import WhatsitError
+from whatsit.preprocess import Preprocess, place, run
 
 ADDRESS = "http://whatsit.test/"  # never looked up: the page is given its files by the test
 GOLDEN = sorted(file for file in zoo.GOLDEN.iterdir() if file.suffix in (".jpg", ".png"))
@@ -37,6 +38,15 @@ DECODE = """async ({content, name, limits}) => {
     if (error.name !== "WhatsitError") throw error;
     return { error: error.toJSON() };
   }
+}"""
+
+
+LOOK = """async ({content, rule, shape}) => {
+  const { look } = await import("/engine/looking.js");
+  const { parseRule } = await import("/core/rule.js");
+  const bytes = Uint8Array.from(atob(content), (sign) => sign.charCodeAt(0));
+  const looked = await look(new Blob([bytes]), parseRule(rule), shape, true);
+  return { size: looked.size, crop: looked.crop, pixels: [...looked.pixels] };
 }"""
 
 
@@ -163,6 +173,36 @@ def test_other_kinds(page: Any, photo: Image.Image, see_through: Image.Image) ->
         assert difference(page, encoded(picture, kind, **options)) == 0, (kind, options)
     # Rounded once more by the browser, which multiplies by the alpha before it lays on white.
     assert difference(page, encoded(see_through, "WEBP", lossless=True)) <= 1
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_large_jpegs_are_decoded_as_small_as_in_python(page: Any, orientation: int) -> None:
+    """What the model is given: of whole pixels and of parts of one at the last row and column."""
+    photo = Image.open(zoo.GOLDEN / "coffee.png").convert("RGB")
+    shape = (64, 48)
+    seen = set()
+    for spec, size in (
+        ("crop(0.875, bicubic)", (1001, 767)),
+        ("crop(0.875, bicubic)", (230, 301)),
+        ("pad(lanczos)", (799, 403)),
+        ("stretch(bilinear)", (611, 905)),
+        ("stretch(legacy-bilinear)", (612, 488)),
+        ("stretch(box)", (60, 50)),
+    ):
+        content = turned(photo.resize(size), orientation, "JPEG", quality=80)
+        rule = Preprocess.parse(spec)
+        image = images.open_image(
+            content, shrink=lambda height, width: rule.shrink((height, width), shape)
+        )
+        seen.add(round(size[0] / image.width))
+        expected = run(rule, image, shape, within=images.covered(image))
+        parts = {"content": base64.b64encode(content).decode(), "rule": spec, "shape": shape}
+        looked = page.evaluate(LOOK, parts)
+        assert tuple(looked["size"]) == size
+        assert looked["pixels"] == expected.ravel().tolist(), (spec, size)
+        box = place(rule, size[::-1], shape).box
+        assert list(looked["crop"].values()) == pytest.approx(box)
+    assert seen == {1, 2, 4, 8}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (4200, 1100), (1, 20000), (70000, 2)])

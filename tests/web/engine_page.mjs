@@ -21,6 +21,12 @@ const asked = {
     const answer = await window.engine.classify({ width, height, data }, options);
     return { ...answer, scores: answer.scores && [...answer.scores] };
   },
+  async explain(base64, width, height, options) {
+    const source = { width, height, data: bytesOf(base64) };
+    const why = await window.engine.explain(source, options);
+    const plain = (map) => map && { ...map, values: [...map.values] };
+    return { ...why, map: plain(why.map), difference: plain(why.difference) };
+  },
   async embed(base64, width, height) {
     return [...(await window.engine.embed({ width, height, data: bytesOf(base64) }))];
   },

@@ -1,3 +1,3 @@
 // What a worker has beyond a page, and what rt/litert.js defines.
 declare function importScripts(...urls: string[]): void;
-declare const LiteRT: unknown;
+declare const LiteRT: any;

@@ -1,8 +1,8 @@
-"""Makes the sample pictures of the app from the golden pictures, and records what the models answer.
+"""Makes the sample pictures of the app from the golden pictures, and records the answers to two.
 
 python tools/web/samples.py [--check]
 
-The app's self-test replays two of them, so that a first visit fetches no pictures for that alone.
+The app's self-test replays these two: a first visit fetches no pictures for that alone.
 With --check nothing is written: status 1 if a built-in model answers otherwise than recorded.
 """
 
@@ -70,7 +70,8 @@ def check() -> int:
     for name, entry in zoo.catalogue().items():
         with whatsit.load(name, raw=True) as model:
             for sample in SELF_TEST:
-                scores = {p.index: p.score for p in model.classify(SAMPLES / sample, top=1000).predictions}
+                result = model.classify(SAMPLES / sample, top=1000)
+                scores = {p.index: p.score for p in result.predictions}
                 difference, passed = judge(scores, recorded[entry.sha256][sample])
                 print(f"{name} {sample}: {difference:.5f} off")
                 status |= not passed

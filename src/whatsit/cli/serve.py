@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from ..errors import ExtraMissing, UsageError
 from . import output
@@ -24,6 +25,7 @@ _NEEDED = (
 )
 _TIMES_S = {"": 1.0, "ms": 1e-3, "s": 1.0, "min": 60.0}
 _PIXELS = {"": 1.0, "k": 1e3, "m": 1e6, "mp": 1e6}
+_OF_EXPORT = ("models", "export", "force")
 _KEY_VARIABLE = "WHATSIT_API_KEY"
 _LONGEST_KEY_FILE = 4096
 _HERE, _EVERYWHERE = "127.0.0.1", "0.0.0.0"
@@ -35,8 +37,8 @@ def parse_seconds(context: click.Context, option: click.Parameter, value: str) -
 
 
 def parse_pixels(context: click.Context, option: click.Parameter, value: str) -> int:
-    """50MP, 50M, 50000000."""
-    return math.floor(quantity(value, _PIXELS, option.opts[-1], "a number of pixels such as 50MP"))
+    """25MP, 25M, 25000000."""
+    return math.floor(quantity(value, _PIXELS, option.opts[-1], "a number of pixels such as 25MP"))
 
 
 @click.command()
@@ -83,7 +85,7 @@ def parse_pixels(context: click.Context, option: click.Parameter, value: str) ->
 @click.option(
     "--max-pixels",
     callback=parse_pixels,
-    default="50MP",
+    default="25MP",
     show_default=True,
     metavar="N",
     help="Of one picture.",
@@ -150,7 +152,10 @@ def command(
     0 after a stop, 1 if the port cannot be had or a model cannot be run, 2 for wrong usage.
     """
     if export is not None:
+        _check_alone(click.get_current_context())
         return _export(export, models, force)
+    if force:
+        raise UsageError("--force without --export", expected="--export DIR beside it")
     for package in _NEEDED:
         if importlib.util.find_spec(package) is None:
             raise ExtraMissing(
@@ -182,7 +187,9 @@ def command(
 
     secured = https or cert is not None
     files = None if cert is None or key is None else (Path(cert), Path(key))
-    return run(settings, Place(host or (_EVERYWHERE if secured else _HERE), port, secured, files))
+    if host is None:
+        host = _EVERYWHERE if secured else _HERE
+    return run(settings, Place(host, port, secured, files))
 
 
 def _api_key(path: str | None) -> str | None:
@@ -194,8 +201,22 @@ def _api_key(path: str | None) -> str | None:
             data = file.read(_LONGEST_KEY_FILE)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"cannot read the key in {path!r}: {reason}") from error
+        raise UsageError(
+            f"cannot read the key in {path!r}: {reason}", expected="a file with the key alone in it"
+        ) from error
     return data.decode("utf-8", "replace").strip()
+
+
+def _check_alone(context: click.Context) -> None:
+    """Raises UsageError for options that mean nothing where nothing is served."""
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "")
+        if given is ParameterSource.COMMANDLINE and option.name not in _OF_EXPORT:
+            raise UsageError(
+                f"{option.opts[-1]} beside --export",
+                expected="--model and --force alone",
+                hint="--export writes files and serves nothing",
+            )
 
 
 def _export(folder: str, models: tuple[str, ...], force: bool) -> int:

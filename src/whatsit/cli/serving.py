@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import socket
 
 _LABEL = 10
+_HALF = 16 * 3  # letters of 16 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,9 @@ def run(settings: Settings, place: Place) -> int:
 def _run(settings: Settings, place: Place, listener: socket.socket) -> int:
     port = listener.getsockname()[1]
     scheme = "https" if place.https else "http"
-    reached = addresses.local_addresses() if addresses.is_everywhere(place.host) else []
-    here = "localhost" if addresses.is_everywhere(place.host) else place.host
+    everywhere = addresses.is_everywhere(place.host)
+    reached = addresses.local_addresses(addresses.families(listener)) if everywhere else []
+    here = "localhost" if everywhere else place.host
     address = addresses.url(scheme, here, port)
     app = create_app(settings, address=address)
     service: Service = app.state.service
@@ -101,7 +103,9 @@ def _remarks(settings: Settings, place: Place, service: Service) -> None:
 
 
 def _show_certificate(path: Path, *, own: bool) -> None:
-    _say("sha256", certificate.fingerprint(path))
+    shown = certificate.fingerprint(path)
+    _say("sha256", shown[:_HALF])  # two lines of it fit 80 columns, as phones show it
+    _say("", shown[_HALF:])
     if own:
         output.print_note(
             "this machine vouches for its certificate itself: the phone's browser warns once, and "

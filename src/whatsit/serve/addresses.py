@@ -6,6 +6,7 @@ import contextlib
 import io
 import ipaddress
 import socket
+from collections.abc import Sequence
 
 _SOMEWHERE = (  # documentation addresses: nothing is sent to them, the system only picks a way
     (socket.AF_INET, "192.0.2.1"),
@@ -13,16 +14,19 @@ _SOMEWHERE = (  # documentation addresses: nothing is sent to them, the system o
 )
 
 
-def local_addresses() -> list[str]:
+def local_addresses(families: Sequence[int] = (socket.AF_INET, socket.AF_INET6)) -> list[str]:
     """The addresses of this machine in its networks, that of the usual way out first."""
     found: list[str] = []
     for family, target in _SOMEWHERE:
+        if family not in families:
+            continue
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((target, 9))
             found.append(probe.getsockname()[0])
     with contextlib.suppress(OSError):
-        for _, _, _, _, address in socket.getaddrinfo(socket.gethostname(), None):
-            found.append(str(address[0]))
+        for family, _, _, _, address in socket.getaddrinfo(socket.gethostname(), None):
+            if family in families:
+                found.append(str(address[0]))
     return [address for address in dict.fromkeys(found) if _is_reachable(address)]
 
 
@@ -36,6 +40,14 @@ def is_everywhere(host: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_unspecified
     return host == ""
+
+
+def families(listener: socket.socket) -> list[int]:
+    """Which addresses reach a server on this socket: IPv4's, IPv6's or both."""
+    if listener.family != socket.AF_INET6:
+        return [listener.family]
+    alone = listener.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+    return [socket.AF_INET6] if alone else [socket.AF_INET, socket.AF_INET6]
 
 
 def is_local(host: str) -> bool:

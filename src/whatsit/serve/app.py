@@ -43,12 +43,12 @@ def create_app(settings: Settings, *, address: str = _SAMPLE_ADDRESS) -> Starlet
             Route("/metrics", Only("GET, HEAD", Counted(service))),
             Route("/openapi.json", Only("GET, HEAD", Fixed(text, "application/json"))),
             Route("/docs", Only("GET, HEAD", Fixed(page(described, address), HTML))),
-            Route("/{path:path}", Pages(site)),
         ],
         middleware=[Middleware(Guard, service=service)],
         lifespan=_running,
     )
     app.router.redirect_slashes = False
+    app.router.default = Pages(site)  # a route for all paths would leave out what is none, as `*`
     app.state.service = service
     return app
 

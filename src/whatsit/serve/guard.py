@@ -56,12 +56,13 @@ class Guard:
         origin = next((value for name, value in scope["headers"] if name == b"origin"), None)
         if not self._origins or origin is None:
             return self._headers
+        exposed = (b"access-control-expose-headers", b"Retry-After")
         if b"*" in self._origins:
-            return [*self._headers, (b"access-control-allow-origin", b"*")]
+            return [*self._headers, exposed, (b"access-control-allow-origin", b"*")]
         vary = (b"vary", b"origin")
         if origin not in self._origins:
             return [*self._headers, vary]
-        return [*self._headers, vary, (b"access-control-allow-origin", origin)]
+        return [*self._headers, vary, exposed, (b"access-control-allow-origin", origin)]
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application's answer, or the refusal of who may not have one."""
@@ -188,13 +189,16 @@ def _length(scope: Scope) -> float:
 
 
 def _check_key(key: bytes, headers: dict[bytes, bytes]) -> None:
-    """Raises a refusal without the key. The comparison takes as long for any other key."""
-    given = headers.get(b"x-api-key")
-    if given is None:
-        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-        if scheme.lower() != b"bearer":
-            raise refusals.unauthorized()
-    if not hmac.compare_digest(given.strip(), key):
+    """Raises a refusal without the key, or with a wrong one beside it.
+
+    Authorization of another scheme may be for somebody else, such as a proxy. The comparison takes
+    as long for any other key.
+    """
+    given = [headers[b"x-api-key"]] if b"x-api-key" in headers else []
+    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+    if scheme.lower() == b"bearer":
+        given.append(token)
+    if not given or not all(hmac.compare_digest(each.strip(), key) for each in given):
         raise refusals.unauthorized()
 
 

@@ -9,7 +9,6 @@ from .replies import Receive, Scope, Send, reply, start
 from .site import Site, SiteFile
 
 _PIECE_BYTES = 256 * 1024
-_PIECE_S = 30.0  # a client that takes no more than one piece in this time has gone
 _METHODS = "GET, HEAD"
 HTML = "text/html; charset=utf-8"
 _MISSING = """<!doctype html>
@@ -75,16 +74,8 @@ async def _in_pieces(body: bytes, send: Send) -> None:
     """So that a client that reads slowly keeps one piece in memory, not a copy of the file."""
     for at in range(0, len(body), _PIECE_BYTES):
         piece = memoryview(body)[at : at + _PIECE_BYTES]
-        with anyio.move_on_after(_PIECE_S) as scope:
-            await send(
-                {
-                    "type": "http.response.body",
-                    "body": bytes(piece),
-                    "more_body": at + _PIECE_BYTES < len(body),
-                }
-            )
-        if scope.cancelled_caught:
-            return
+        more = at + _PIECE_BYTES < len(body)
+        await send({"type": "http.response.body", "body": bytes(piece), "more_body": more})
     if not body:
         await send({"type": "http.response.body"})
 

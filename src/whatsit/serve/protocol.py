@@ -13,6 +13,7 @@ from .replies import Receive, Scope, Send, header_lines, refuse
 from .site import HEADERS
 
 HEAD_TIMEOUT_S = 10.0
+READER_TIMEOUT_S = 30.0  # for a client to take what is written, 64 KiB and one piece of a file
 _HEAD_BYTES = 64 * 1024  # of headers, of what stands behind a body, or between its pieces
 _FAR_TOO_MANY = 2  # times the limit of connections: beyond it nobody is told why
 
@@ -23,6 +24,7 @@ class Protocol(HttpToolsProtocol):
     limit_connections = 256
 
     _head_timer: asyncio.TimerHandle | None = None
+    _reader_timer: asyncio.TimerHandle | None = None
     _beside_body_bytes = 0
     _refused = False
     _in_body = False
@@ -37,7 +39,18 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_there()
+        self._reader_reads()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reader_reads()
+        # To close would wait for the client to take the rest, for ever.
+        self._reader_timer = self.loop.call_later(READER_TIMEOUT_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._reader_reads()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         if self._refused or self.transport.is_closing():
@@ -78,6 +91,11 @@ class Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _reader_reads(self) -> None:
+        if self._reader_timer is not None:
+            self._reader_timer.cancel()
+            self._reader_timer = None
 
     def _head_is_late(self) -> None:
         self._head_timer = None

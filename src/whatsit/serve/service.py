@@ -177,10 +177,10 @@ class Service:
 
     def _add_gauges(self) -> None:
         for name, about, value in (
-            ("whatsit_queue_depth", "Pictures that wait.", self._depth),
-            ("whatsit_in_flight", "Pictures being worked on.", self._running),
-            ("whatsit_open_requests", "Requests being read or answered.", self._open),
-            ("whatsit_held_bytes", "Bodies in memory.", lambda: self.budget.held),
+            ("whatsit_pictures_waiting", "Pictures that wait.", self._depth),
+            ("whatsit_pictures_in_flight", "Pictures being worked on.", self._running),
+            ("whatsit_requests_in_flight", "Requests being read or answered.", self._open),
+            ("whatsit_body_bytes", "Bodies in memory.", lambda: self.budget.held),
         ):
             self.metrics.gauge(name, about, value)
 

@@ -26,6 +26,7 @@ _BACKLOG = 1024
 _AGAIN_S = 0.5  # one stroke may come twice, by the program and by its group
 _LULL_S = 0.3  # after the signal: kept connections hear that the server stops
 _STEP_S = 0.02
+_OF_CLIENTS = ("asyncio", "python_multipart")  # they warn of what any client can send
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -33,6 +34,8 @@ def listening(host: str, port: int) -> socket.socket:
 
     Raises UsageError for an address that is none of this machine, WhatsitError for one in use.
     """
+    if not host:
+        raise _no_address(host)  # it would mean all addresses to some functions, none to others
     if not 0 <= port < 1 << 16:
         raise UsageError(f"the port {port}", expected="a number from 0 to 65535")
     try:
@@ -164,7 +167,9 @@ def log_to_stderr() -> None:
     """What the server has to say goes to standard error, a line each; no library configures it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
-    for name in ("whatsit.serve", "uvicorn.error"):
+    for name in ("whatsit.serve", "uvicorn.error", *_OF_CLIENTS):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.propagate = False
+    for name in _OF_CLIENTS:
+        logging.getLogger(name).setLevel(logging.ERROR)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import posixpath
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,6 +60,9 @@ _PLAIN = "text/plain; charset=utf-8"
 _PACKED = frozenset({".jpg", ".png", ".woff2"})  # gzip gains nothing on these
 _WORTH = 0.95  # of the size: what gzip makes no smaller than this is sent as it is
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
+_PRELOAD = b"<!-- modulepreload -->"  # in the start page, where its modules are to be named
+_MAIN = "app/main.js"
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*?"(\.{1,2}/[^"]+)";', re.MULTILINE)
 _DIGITS = 12  # of a sha256, in the file name of a model whose own name is no file name
 
 
@@ -145,7 +149,23 @@ def _own_files() -> Iterator[SiteFile]:
     for file in sorted(_WEB.rglob("*")):
         path = file.relative_to(_WEB)
         if file.is_file() and path.parts[0] != _RT.name and not file.name.startswith("."):
-            yield SiteFile.of(path.as_posix(), file.read_bytes())
+            data = file.read_bytes()
+            if _PRELOAD in data and path.name == "index.html":
+                data = data.replace(_PRELOAD, _preloads())
+            yield SiteFile.of(path.as_posix(), data)
+
+
+def _preloads() -> bytes:
+    """Links to all modules that the app starts with.
+
+    A browser then asks for them at once, and not for each where it finds the one that imports it.
+    """
+    found = [_MAIN]
+    for path in found:  # grows meanwhile
+        text = (_WEB / path).read_text(encoding="utf-8")
+        near = (posixpath.normpath(f"{path}/../{name}") for name in _IMPORT.findall(text))
+        found += dict.fromkeys(other for other in near if other not in found)
+    return "\n".join(f'<link rel="modulepreload" href="{path}">' for path in found[1:]).encode()
 
 
 def _engine_files() -> Iterator[SiteFile]:

@@ -45,17 +45,19 @@ export class Camera extends EventTarget {
     try {
       stream = await opened(wanted);
     } catch (error) {
-      throw await cameraProblem(error, performance.now() - asked_ms);
+      const problem = await cameraProblem(error, performance.now() - asked_ms);
+      if (call !== this.#calls) throw replaced(); // nobody waits for this one
+      throw problem;
     }
+    // Names of cameras are told only to those who may use one.
+    const all = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     if (call !== this.#calls) {
       stop(stream); // stopped, or asked again, while the person was deciding
-      throw new DOMException("another camera was asked for", "AbortError");
+      throw replaced();
     }
+    this.devices = all.filter((device) => device.kind === "videoinput");
     this.stream = stream;
     this.#watch(stream);
-    // Names of cameras are told only to those who may use one.
-    const all = await navigator.mediaDevices.enumerateDevices();
-    this.devices = all.filter((device) => device.kind === "videoinput");
     this.dispatchEvent(new Event("change"));
     return stream;
   }
@@ -106,6 +108,10 @@ async function opened({ facing, device }) {
     if (!gone) throw error;
     return media.getUserMedia({ video: { ...SIZE, facingMode: { ideal: facing } }, audio: false });
   }
+}
+
+function replaced() {
+  return new DOMException("another camera was asked for", "AbortError");
 }
 
 /** @param {MediaStream} stream */

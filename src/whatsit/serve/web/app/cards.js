@@ -68,6 +68,17 @@ export function whatsitError(error) {
 }
 
 /**
+ * An error that says which file it is about.
+ *
+ * @param {unknown} error
+ * @param {string} name
+ */
+export function named(error, name) {
+  const ours = whatsitError(error);
+  return name && !ours.message.includes(name) ? ours.about(name) : ours;
+}
+
+/**
  * @param {string} name
  * @param {string} text
  */

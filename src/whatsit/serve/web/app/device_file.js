@@ -3,6 +3,8 @@
  * whatsit.device is its reader.
  */
 
+import { MEASURED } from "../engine/selftest.js";
+
 export const FORMAT = "whatsit-device";
 const FORMAT_VERSION = 1;
 

@@ -1,14 +1,17 @@
 /** Several pictures, their answers one below another; a bad one is one bad line among good ones. */
 
 import { errorCard } from "./cards.js";
-import { attribute, fill, h } from "./dom.js";
+import { attribute, fill, h, icon } from "./dom.js";
 import { percent } from "./numbers.js";
-import { nameOf } from "./sources.js";
+import { isVideo, nameOf } from "./sources.js";
 import { said } from "./verdict.js";
 import { WORDS } from "./words.js";
 
 /** @typedef {import("./types.js").Answer} Answer */
-/** @typedef {{file: Blob, answer: Answer|null, line: HTMLElement}} Item */
+/**
+ * @typedef {{file: File, answer: Answer|null, line: HTMLElement, button: HTMLElement,
+ *   words: HTMLElement}} Item
+ */
 
 export class Gallery {
   /** @type {Item[]} */
@@ -17,17 +20,18 @@ export class Gallery {
   element = h("ul", { class: "gallery" });
 
   /**
-   * @param {Blob[]} files
+   * @param {File[]} files
    * @param {(item: Item) => void} open
    */
   constructor(files, open) {
-    this.#open = open;
-    this.items = files.map((file) => ({ file, answer: null, line: h("li", {}) }));
-    for (const item of this.items) this.#draw(item, h("span", { class: "muted" }, "…"));
+    this.items = files.map((file) => this.#item(file, open));
     this.element.append(...this.items.map(({ line }) => line));
   }
 
-  #open;
+  /** What can be answered: a video is played when it is opened. */
+  get pictures() {
+    return this.items.filter(({ file }) => !isVideo(file));
+  }
 
   get answered() {
     return this.items.filter(({ answer }) => answer !== null).length;
@@ -41,11 +45,13 @@ export class Gallery {
     item.answer = answer;
     const told = said(answer.result);
     const best = answer.result.predictions[0];
-    this.#draw(
-      item,
+    fill(
+      item.words,
+      muted(nameOf(item.file)),
       h("b", {}, told.headline),
-      best && h("span", { class: "muted" }, `${best.label}, ${percent(best.score, 1)}`),
+      best && muted(`${best.label}, ${percent(best.score, 1)}`),
     );
+    if (!item.button.isConnected) fill(item.line, item.button); // it failed before
     attribute(item.line, "data-kind", told.kind);
   }
 
@@ -54,6 +60,7 @@ export class Gallery {
    * @param {unknown} error
    */
   fail(item, error) {
+    item.answer = null;
     fill(item.line, errorCard(error));
     attribute(item.line, "data-kind", "error");
   }
@@ -64,30 +71,36 @@ export class Gallery {
   }
 
   /**
-   * @param {Item} item
-   * @param {...(Node|undefined)} words
+   * @param {File} file
+   * @param {(item: Item) => void} open
+   * @returns {Item}
    */
-  #draw(item, ...words) {
-    const name = nameOf(item.file);
-    const old = item.line.querySelector("img");
-    const image = old ?? h("img", { alt: "", loading: "lazy", decoding: "async" });
-    if (!old) {
-      const url = URL.createObjectURL(item.file);
-      this.#urls.push(url);
-      image.src = url;
-      image.addEventListener("error", () => (image.style.visibility = "hidden"));
-    }
+  #item(file, open) {
+    const state = isVideo(file) ? h("b", {}, WORDS.stage.video) : muted("…");
+    const words = h("span", { class: "gallery-words" }, muted(nameOf(file)), state);
     const button = h(
       "button",
-      { type: "button", class: "gallery-item", onclick: () => this.#open(item) },
-      image,
-      h("span", { class: "gallery-words" }, h("span", { class: "muted" }, name), ...words),
+      { type: "button", class: "gallery-item", onclick: () => open(item) },
+      this.#thumbnail(file),
+      words,
     );
-    fill(item.line, button);
+    /** @type {Item} */
+    const item = { file, answer: null, line: h("li", {}, button), button, words };
+    return item;
+  }
+
+  /** @param {File} file */
+  #thumbnail(file) {
+    if (isVideo(file)) return icon("play");
+    const url = URL.createObjectURL(file);
+    this.#urls.push(url);
+    const image = h("img", { src: url, alt: "", loading: "lazy", decoding: "async" });
+    image.addEventListener("error", () => (image.style.visibility = "hidden"));
+    return image;
   }
 }
 
-/** @param {Gallery} gallery */
-export function galleryWords(gallery) {
-  return WORDS.errors.pictures(gallery.answered, gallery.items.length);
+/** @param {string} text */
+function muted(text) {
+  return h("span", { class: "muted" }, text);
 }

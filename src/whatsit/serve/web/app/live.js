@@ -13,18 +13,20 @@ export class Live extends EventTarget {
   stats = new Stats();
   #run = 0;
   #busy = false;
+  #again = false;
   #failed = 0;
 
   /**
    * @param {{engine: () => any, state: import("./state.js").State,
-   *   stage: import("./stage.js").Stage, rule: () => string|null}} parts
+   *   stage: import("./stage.js").Stage, options: () => object}} parts `options`: of
+   *   Engine.classify, as they are now.
    */
-  constructor({ engine, state, stage, rule }) {
+  constructor({ engine, state, stage, options }) {
     super();
     this.engine = engine;
     this.state = state;
     this.stage = stage;
-    this.rule = rule;
+    this.options = options;
   }
 
   get running() {
@@ -45,7 +47,9 @@ export class Live extends EventTarget {
 
   /** What the video shows now, once: after a jump in a video that stands. */
   async once() {
-    if (!this.#busy && this.stage.video.videoWidth) await this.#classify(this.#run);
+    if (!this.stage.video.videoWidth) return;
+    this.#again = this.#busy; // the one at work looks at what was shown before
+    if (!this.#busy) await this.#classify(this.#run);
   }
 
   /** @param {number} run */
@@ -94,7 +98,11 @@ export class Live extends EventTarget {
       const source = await this.stage.take();
       const captured_ms = performance.now();
       /** @type {Answer} */
-      const answer = await this.engine().classify(source, this.#options());
+      const answer = await this.engine().classify(source, {
+        ...this.options(),
+        all: true,
+        exact: false,
+      });
       if (run !== this.#run) return;
       const now_ms = performance.now();
       const timings = { ...answer.timings };
@@ -110,19 +118,7 @@ export class Live extends EventTarget {
       }
     } finally {
       this.#busy = false;
+      if (this.#again && !this.running) void this.once();
     }
-  }
-
-  #options() {
-    const rule = this.rule();
-    const { state } = this;
-    return {
-      top: 10,
-      rule,
-      all: true,
-      exact: false,
-      coverage: state.get("coverage"),
-      acceptance: state.get("acceptance"),
-    };
   }
 }

@@ -39,7 +39,7 @@ export class Results {
    * @param {string} [detail]
    */
   wait(headline, detail = "") {
-    this.#say({ kind: "none", headline, detail });
+    this.#say({ kind: "none", headline, detail, names: null });
     this.rows.show([]);
   }
 
@@ -59,7 +59,7 @@ export class Results {
   /** @returns {Said} */
   #none() {
     const headline = WORDS.verdict.noneAbove(percent(this.state.get("threshold")));
-    return { kind: "none", headline, detail: WORDS.verdict.noneAboveText };
+    return { kind: "none", headline, detail: WORDS.verdict.noneAboveText, names: null };
   }
 
   /** @param {Said} told */

@@ -29,6 +29,7 @@ export class Stage extends EventTarget {
   #awake = new Awake();
   #crop = WHOLE;
   #again = false; // the camera ran when the page was hidden
+  #chosen = false;
   #url = "";
 
   /** @param {import("./state.js").State} state */
@@ -68,22 +69,32 @@ export class Stage extends EventTarget {
     }
     this.paused = false;
     this.#become("camera");
+    this.#visibility(); // it may have been hidden while the person was deciding
     await this.#play();
     return true;
   }
 
   /** The other camera: of several the next one, else the other side of the phone. */
-  async flip() {
+  flip() {
     const devices = this.camera.devices;
     const now = this.camera.track?.getSettings();
     if (devices.length > 2 || !now?.facingMode) {
       const place = devices.findIndex((device) => device.deviceId === now?.deviceId);
       this.state.set("device", devices[(place + 1) % devices.length]?.deviceId || null);
     } else {
-      this.state.set("device", null);
       this.state.set("facing", this.camera.front ? "environment" : "user");
+      this.state.set("device", null);
     }
-    return this.start();
+  }
+
+  /** The camera was chosen anew: once it is known which, however many settings that changed. */
+  #otherCamera() {
+    if (this.#chosen || (this.mode !== "camera" && this.mode !== "waiting")) return;
+    this.#chosen = true;
+    queueMicrotask(() => {
+      this.#chosen = false;
+      if (this.mode === "camera" || this.mode === "waiting") void this.start();
+    });
   }
 
   pause() {
@@ -141,9 +152,7 @@ export class Stage extends EventTarget {
    */
   show(problem) {
     if (problem.code !== "camera-muted") this.clear(); // that one may come back by itself
-    this.#become("problem");
-    fill(
-      this.message,
+    this.#tell(
       problemCard(problem, {
         retry: () => {
           if (problem.code === "camera-overconstrained") this.state.set("device", null);
@@ -152,6 +161,22 @@ export class Stage extends EventTarget {
         instead: this.instead,
       }),
     );
+  }
+
+  /**
+   * Instead of a file, why it cannot be shown.
+   *
+   * @param {Node} card
+   */
+  explain(card) {
+    this.clear();
+    this.#tell(card);
+  }
+
+  /** @param {Node} card */
+  #tell(card) {
+    this.#become("problem");
+    fill(this.message, card);
   }
 
   /** Takes down whatever is shown. */
@@ -220,11 +245,15 @@ export class Stage extends EventTarget {
   }
 
   #wire() {
+    for (const key of ["facing", "device"]) this.state.on(key, () => this.#otherCamera());
     new ResizeObserver(() => this.lay()).observe(this.element);
     for (const type of ["loadedmetadata", "resize"]) {
       this.video.addEventListener(type, () => this.lay());
     }
-    this.image.addEventListener("load", () => this.lay());
+    this.image.addEventListener("load", () => {
+      this.lay();
+      this.#changed(); // only now there is a place for what lies over it
+    });
     this.camera.addEventListener("problem", (event) => {
       this.show(/** @type {CustomEvent} */ (event).detail);
     });

@@ -35,14 +35,11 @@ export function startEngine(app) {
   let engine = null;
 
   const start = async () => {
-    const [started, store] = await Promise.all([
-      Engine.start({ build: app.state.get("build"), threads: app.state.get("threads") }),
-      openStore(),
-    ]);
-    engine = started;
+    // The engine starts while its model is fetched.
+    engine = Engine.begin({ build: app.state.get("build"), threads: app.state.get("threads") });
     engine.addEventListener("died", (/** @type {CustomEvent} */ event) => app.fail(event.detail));
-    app.store = store;
-    app.models.keepIn(store);
+    app.store = await openStore();
+    app.models.keepIn(app.store);
     await app.models.load();
     tell(WORDS.verdict.preparingModel);
     await firstModel(app, (loaded) => tell(WORDS.verdict.loaded(megabytes(loaded))));
@@ -93,7 +90,7 @@ async function firstModel(app, tell) {
 }
 
 /**
- * Golden pictures on the build that runs; one that disagrees is left by the engine itself.
+ * Sample pictures on the build that runs; one that disagrees is left by the engine itself.
  *
  * @param {any} engine
  * @param {(text: string) => void} tell

@@ -1,6 +1,7 @@
 /** What a live picture is said to show: rows and words that do not flicker. */
 
 import { Shown, Smoother } from "../core/smoothing.js";
+import { HARD, agrees } from "./verdict.js";
 
 const LEAD = 1.05; // by which other words must lead those that stand before they replace them
 const LEAST = 1e-6; // what a threshold of 0 comes to
@@ -18,12 +19,12 @@ export class Steady {
   #standing = "";
 
   /**
-   * @param {{classes: number, time_s: number, threshold: number, most: number}} how
+   * @param {{labels: string[], time_s: number, threshold: number, most: number}} how
    */
-  constructor({ classes, time_s, threshold, most }) {
-    this.classes = classes;
+  constructor({ labels, time_s, threshold, most }) {
+    this.labels = labels;
     this.#time_ms = 1000 * time_s;
-    this.#smoother = new Smoother(time_s, classes);
+    this.#smoother = new Smoother(time_s, labels.length);
     const enter = Math.max(threshold, LEAST);
     this.#shown = new Shown({ enter, leave: time_s ? LEAVE * enter : enter, most });
   }
@@ -31,18 +32,21 @@ export class Steady {
   /**
    * @param {number} time_ms
    * @param {Float32Array} scores
-   * @param {Said} said
-   * @returns {{rows: {index: number, score: number}[], said: Said}}
+   * @param {Said} said Of these scores.
+   * @returns {{rows: import("./rows.js").Row[], said: Said}}
    */
   step(time_ms, scores, said) {
     const mean = this.#smoother.step(time_ms, scores);
-    return { rows: this.#shown.step(mean), said: this.#vote(time_ms, said) };
+    const rows = this.#shown.step(mean).map(({ index, score }) => {
+      return { label: this.labels[index], score };
+    });
+    this.#vote(time_ms, said);
+    return { rows, said: this.#told(rows[0]?.label) };
   }
 
-  /** The words that were heard most often of late, the older the less. */
+  /** Each frame's words are a vote for them: the older, the less it weighs. */
   #vote(/** @type {number} */ time_ms, /** @type {Said} */ said) {
-    if (this.#time_ms === 0) return said;
-    const kept = Math.exp((this.#last_ms - time_ms) / this.#time_ms);
+    const kept = this.#time_ms ? Math.exp((this.#last_ms - time_ms) / this.#time_ms) : 0;
     this.#last_ms = time_ms;
     for (const [key, vote] of this.#votes) {
       vote.weight *= kept;
@@ -51,13 +55,27 @@ export class Steady {
     const key = `${said.kind} ${said.headline}`;
     const weight = (this.#votes.get(key)?.weight ?? 0) + 1;
     this.#votes.set(key, { weight, said });
-    const standing = this.#votes.get(this.#standing);
-    let best = this.#standing;
-    let most = standing ? standing.weight * LEAD : 0;
-    for (const [other, vote] of this.#votes) {
-      if (vote.weight > most) [best, most] = [other, vote.weight];
+  }
+
+  /**
+   * The words with the most votes among those that the row on top does not contradict: rows are of
+   * the scores' mean, words of whole frames, and the two change at different moments.
+   *
+   * @param {string|undefined} top
+   * @returns {Said}
+   */
+  #told(top) {
+    /** @type {[string, Said]|null} */
+    let best = null;
+    let most = 0;
+    for (const [key, { weight, said }] of this.#votes) {
+      const lead = key === this.#standing ? weight * LEAD : weight;
+      if (lead <= most || (top !== undefined && !agrees(said, top))) continue;
+      best = [key, said];
+      most = lead;
     }
-    this.#standing = best;
-    return this.#votes.get(best)?.said ?? said;
+    if (best === null) return HARD;
+    this.#standing = best[0];
+    return best[1];
   }
 }

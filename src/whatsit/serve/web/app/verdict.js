@@ -4,7 +4,15 @@ import { WORDS } from "./words.js";
 
 const FEW = 3; // classes that are named; more are counted
 
-/** @typedef {{kind: "sure"|"ambiguous"|"unknown"|"none", headline: string, detail: string}} Said */
+/**
+ * `names`: the classes that the words are about; null if they are about none.
+ *
+ * @typedef {{kind: "sure"|"ambiguous"|"unknown"|"none", headline: string, detail: string,
+ *   names: string[]|null}} Said
+ */
+
+/** Where the frames of a moving picture do not agree. @type {Said} */
+export const HARD = { kind: "ambiguous", headline: WORDS.verdict.hard, detail: "", names: null };
 
 /**
  * @param {import("./types.js").Result} result
@@ -13,13 +21,25 @@ const FEW = 3; // classes that are named; more are counted
 export function said(result) {
   const best = result.predictions[0]?.label ?? "";
   if (result.verdict === "unknown") {
-    return { kind: "unknown", headline: WORDS.verdict.unknown, detail: WORDS.verdict.unknownText };
+    const { unknown: headline, unknownText: detail } = WORDS.verdict;
+    return { kind: "unknown", headline, detail, names: null };
   }
-  if (result.set === null) return uncalibrated(result, best);
   if (result.verdict === "sure") {
-    return { kind: "sure", headline: upper(best), detail: WORDS.verdict.sure };
+    const detail = result.set === null ? WORDS.verdict.clear : WORDS.verdict.sure;
+    return { kind: "sure", headline: upper(best), detail, names: [best] };
   }
-  return { kind: "ambiguous", ...ambiguous(result, result.set) };
+  if (result.set === null) return uncalibrated(result);
+  return { kind: "ambiguous", ...ambiguous(result, result.set), names: [best, ...result.set] };
+}
+
+/**
+ * Whether words may stand above a row with this label.
+ *
+ * @param {Said} told
+ * @param {string} label
+ */
+export function agrees({ names }, label) {
+  return names === null || names.includes(label);
 }
 
 /**
@@ -34,15 +54,12 @@ export function sentence(told) {
 
 /**
  * @param {import("./types.js").Result} result
- * @param {string} best
  * @returns {Said}
  */
-function uncalibrated(result, best) {
-  if (result.verdict === "sure") {
-    return { kind: "sure", headline: upper(best), detail: WORDS.verdict.clear };
-  }
-  const labels = result.predictions.slice(0, 2).map((prediction) => prediction.label);
-  return { kind: "ambiguous", headline: upper(either(labels)), detail: WORDS.verdict.close };
+function uncalibrated({ predictions }) {
+  const names = predictions.slice(0, 2).map(({ label }) => label);
+  const headline = upper(either(names));
+  return { kind: "ambiguous", headline, detail: WORDS.verdict.close, names };
 }
 
 /**

@@ -1,15 +1,19 @@
 /**
- * Opens a picture and gives it upright as 8-bit RGB, by the browser's own decoders: as
- * whatsit.images does by Pillow's, with its errors. For a page or a worker, not for Node.
+ * Opens a picture and gives it upright as 8-bit RGB, with the errors of whatsit.images: a JPEG by
+ * the decoder of this app, since browsers differ there, any other by that of the browser. For a
+ * page or a worker, not for Node.
  */
 
 import { WhatsitError } from "./errors.js";
 import { hasSize, kindOf, sizeOf } from "./picture/header.js";
+import { openJpeg } from "./picture/jpeg.js";
 import { takeOrientation } from "./picture/orientation.js";
 import { repr } from "./repr.js";
 import { isAcross, stepsInto } from "./turning.js";
 
 /** @typedef {import("./resample.js").Image} Image */
+/** @typedef {import("./picture/jpeg.js").Picture} Picture */
+/** @typedef {import("./picture/jpeg.js").Shrink} Shrink */
 /** @typedef {OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D} Context */
 /** @typedef {import("./turning.js").Steps} Steps */
 
@@ -26,11 +30,15 @@ const TILE_HEIGHT = 1024;
 
 /**
  * The picture in a file. Throws image-unreadable, image-too-large or image-unsupported.
+ *
+ * `shrink(height, width)` says, for the upright picture, how many of its pixels fall on one pixel
+ * of what the caller needs; a JPEG is then decoded at 1/2, 1/4 or 1/8 of its size where that
+ * leaves at least as many as needed.
  * @param {Blob} blob
- * @param {{maxPixels?: number}} [limits]
- * @returns {Promise<Image>}
+ * @param {{maxPixels?: number, shrink?: Shrink | null}} [options]
+ * @returns {Promise<Picture>}
  */
-export async function decode(blob, { maxPixels = MAX_PIXELS } = {}) {
+export async function decode(blob, { maxPixels = MAX_PIXELS, shrink = null } = {}) {
   const name = nameOf(blob);
   const bytes = await bytesOf(blob, name);
   const kind = kindOf(bytes);
@@ -45,11 +53,16 @@ export async function decode(blob, { maxPixels = MAX_PIXELS } = {}) {
   }
   if (size !== null) checkSize(size[0], size[1], name, maxPixels);
   const { orientation, plain } = takeOrientation(kind, bytes);
+  if (kind === "JPEG" && size !== null) {
+    const picture = openJpeg(bytes, size, orientation, { name: repr(name), shrink });
+    if (picture !== null) return picture;
+  }
   const source = plain === bytes ? blob : new Blob([/** @type {BlobPart} */ (plain)]);
   const bitmap = await bitmapOf(source, kind, name);
   try {
     checkSize(bitmap.width, bitmap.height, name, maxPixels);
-    return pixelsOf(bitmap, bitmap.width, bitmap.height, orientation);
+    const image = pixelsOf(bitmap, bitmap.width, bitmap.height, orientation);
+    return { ...image, size: [image.width, image.height], within: null };
   } finally {
     bitmap.close();
   }

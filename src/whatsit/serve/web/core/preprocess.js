@@ -13,8 +13,9 @@ import { upright } from "./turning.js";
 /** @typedef {[height: number, width: number]} Shape */
 /**
  * `region` is left, top, right, bottom as fractions of the upright picture; `rotation` turns that
- * region clockwise by a multiple of 90 degrees, before the rule is applied.
- * @typedef {{region?: Box | null, rotation?: number}} View
+ * region clockwise by a multiple of 90 degrees, before the rule is applied. `within` is the part of
+ * the image, in its pixels, that the picture covers (default: all).
+ * @typedef {{region?: Box | null, rotation?: number, within?: Box | null}} View
  */
 /**
  * What became of a picture: its part `box` became the part `inner` of the input, both as
@@ -25,6 +26,24 @@ import { upright } from "./turning.js";
 const SMALLEST_REGION = 1e-6; // thinner ones vanish when they are rounded
 const TURNED = [1, 6, 3, 8]; // quarter turns clockwise → the EXIF orientation that asks for them
 const PAD_LEVEL = 127; // the middle of 0…255: nearly zero once the mean is taken off
+const KEPT_PIXELS = 1.4; // a side, for one of the input, that scaled decoding leaves at least
+
+/**
+ * How many times smaller than `size`, height and width, a picture may be decoded for `shape`.
+ * @param {Rule} rule
+ * @param {Shape} size
+ * @param {Shape} shape
+ * @param {View} view
+ * @returns {number}
+ */
+export function shrinkOf(rule, size, shape, { region = null, rotation = 0 } = {}) {
+  if (rule.filter === "legacy-bilinear") return 1; // it takes single pixels
+  const [left, top, right, bottom] = boxOf([0, 0, size[1], size[0]], region);
+  const [height, width] = unturned(shape, turnsOf(rotation));
+  const [down, across] = [(bottom - top) / height, (right - left) / width];
+  if (rule.mode === "pad") return Math.max(down, across) / KEPT_PIXELS;
+  return (Math.min(down, across) * rule.fraction) / KEPT_PIXELS;
+}
 
 /**
  * Cuts and resizes a picture to height * width * 3 bytes of RGB.
@@ -34,9 +53,9 @@ const PAD_LEVEL = 127; // the middle of 0…255: nearly zero once the mean is ta
  * @param {View} view
  * @returns {Uint8Array}
  */
-export function run(rule, image, shape, { region = null, rotation = 0 } = {}) {
+export function run(rule, image, shape, { region = null, rotation = 0, within = null } = {}) {
   const turns = turnsOf(rotation);
-  let box = boxOf(image.width, image.height, region);
+  let box = boxOf(within ?? [0, 0, image.width, image.height], region);
   if (rule.mode === "crop") box = centred(box, unturned(shape, turns), rule.fraction);
   if (rule.mode === "pad") return padded(rule.filter, image, shape, box, turns);
   return resample(rule.filter, image, shape, box, turns).data;
@@ -53,7 +72,7 @@ export function run(rule, image, shape, { region = null, rotation = 0 } = {}) {
 export function place(rule, size, shape, { region = null, rotation = 0 } = {}) {
   const turns = turnsOf(rotation);
   const [high, wide] = size;
-  let box = boxOf(wide, high, region);
+  let box = boxOf([0, 0, wide, high], region);
   if (rule.mode === "crop") box = centred(box, unturned(shape, turns), rule.fraction);
   /** @type {Box} */
   let inner = [0, 0, 1, 1];
@@ -99,21 +118,22 @@ export function checkRotation(rotation) {
 }
 
 /**
- * A region, in pixels; all of the picture where there is none.
- * @param {number} width
- * @param {number} height
+ * A region, in the pixels that the picture is given in; all of it where there is none.
+ * @param {Box} picture
  * @param {Box | null} region
  * @returns {Box}
  */
-function boxOf(width, height, region) {
-  if (region === null) return [0, 0, width, height];
+function boxOf(picture, region) {
+  if (region === null) return picture;
+  const [startX, startY, endX, endY] = picture;
+  const [width, height] = [endX - startX, endY - startY];
   const [left, top, right, bottom] = region;
   // min: rounding must not carry the box over the border.
   return [
-    left * width,
-    top * height,
-    Math.min(right * width, width),
-    Math.min(bottom * height, height),
+    startX + left * width,
+    startY + top * height,
+    Math.min(startX + right * width, endX),
+    Math.min(startY + bottom * height, endY),
   ];
 }
 

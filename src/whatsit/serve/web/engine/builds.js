@@ -38,12 +38,23 @@ export function features() {
 }
 
 /**
- * How many threads one picture gets, unless somebody says otherwise.
- * @param {Features} found
+ * How many threads one picture gets: as many as are wished for, or by default the cores.
+ * @param {number | null} wish
  * @returns {number}
  */
-export function defaultThreads({ cores }) {
-  return Math.min(cores, MOST_THREADS);
+export function threadsOf(wish) {
+  return wish ?? Math.min(features().cores, MOST_THREADS);
+}
+
+/**
+ * The build that is tried first; null if there is none.
+ * @param {Build | "auto"} wish
+ * @param {number} threads
+ * @returns {Build | null}
+ */
+export function firstBuild(wish, threads) {
+  const found = features();
+  return fallbacks(wish).find((build) => reasonAgainst(build, found, threads) === "") ?? null;
 }
 
 /**

@@ -8,14 +8,18 @@
 import { WhatsitError } from "../core/errors.js";
 import { repr } from "../core/repr.js";
 import { parseRule } from "../core/rule.js";
-import { defaultThreads, fallbacks, features, reasonAgainst } from "./builds.js";
+import { fallbacks, features, reasonAgainst, threadsOf } from "./builds.js";
+import { fetched } from "./fetching.js";
 import { isFrame, look } from "./looking.js";
 import { Port } from "./port.js";
 import { MEASURED, replay } from "./selftest.js";
+import { workerOf } from "./workers.js";
 
 /** @typedef {import("./builds.js").Build} Build */
 /** @typedef {import("./builds.js").Tried} Tried */
 /** @typedef {import("./messages.js").Answer} Answer */
+/** @typedef {import("./messages.js").Asked} Asked */
+/** @typedef {import("./messages.js").Explained} Explained */
 /** @typedef {import("./messages.js").Measured} Measured */
 /** @typedef {import("./messages.js").ModelFacts} ModelFacts */
 /** @typedef {import("./messages.js").ModelSource} ModelSource */
@@ -59,6 +63,8 @@ export class Engine extends EventTarget {
   #recorded = null;
   /** @type {Promise<void> | null} */
   #starting = null;
+  /** @type {Promise<unknown>} */
+  #opening = Promise.resolve();
 
   /** @param {Options} options Use `Engine.start`. */
   constructor({ build = "auto", threads = null, log = () => {} }) {
@@ -74,8 +80,19 @@ export class Engine extends EventTarget {
    * @returns {Promise<Engine>}
    */
   static async start(options = {}) {
+    const engine = Engine.begin(options);
+    await engine.#starting;
+    return engine;
+  }
+
+  /**
+   * The same at once: what is asked of it waits until it has started, and fails if that does.
+   * @param {Options} [options]
+   * @returns {Engine}
+   */
+  static begin(options = {}) {
     const engine = new Engine(options);
-    await engine.#start();
+    engine.#begin(fallbacks(engine.#wish)).catch(() => {});
     return engine;
   }
 
@@ -98,8 +115,8 @@ export class Engine extends EventTarget {
   }
 
   /**
-   * Puts a model in use: its bytes, or its address below the site's. If it fails, the one before
-   * stays. Throws download-failed, or what is wrong with the model. `onProgress` hears how many
+   * Puts a model in use: its bytes, or its address below the site's. While that is fetched, and if
+   * it fails, the one before stays. Throws download-failed, or what is wrong with the model. `onProgress` hears how many
    * bytes have been fetched.
    * @param {ModelSource} source
    * @param {(progress: Progress) => void} [onProgress]
@@ -108,10 +125,16 @@ export class Engine extends EventTarget {
   async open(source, onProgress = () => {}) {
     const model = { ...source };
     if (model.url !== undefined) model.url = new URL(model.url, SITE).href;
-    const port = await this.#alive();
-    const facts = await this.#opened(port, model, onProgress);
-    this.#open = { source: model, facts };
-    return facts;
+    // The one that is asked for last is the one in use in the end, however long each takes.
+    const opening = Promise.all([bytesOf(model, onProgress), this.#opening]).then(
+      async ([bytes]) => {
+        const facts = await this.#opened(await this.#alive(), model, bytes);
+        this.#open = { source: model, facts };
+        return facts;
+      },
+    );
+    this.#opening = opening.catch(() => {});
+    return opening;
   }
 
   /**
@@ -138,6 +161,19 @@ export class Engine extends EventTarget {
    */
   async embed(source, { exact = true } = {}) {
     return this.#askAbout(source, null, exact, (shown) => ({ kind: "embed", exact, ...shown }));
+  }
+
+  /**
+   * Why a picture is taken for `target` (default: the likeliest class) and not for `versus`
+   * (default: the likeliest of the others): whatsit.explain. Both are an index, a display name or
+   * a WordNet id. Throws model-unsupported, with the reason, for a model that cannot say why.
+   * @param {Source} source
+   * @param {Partial<Asked>} [options]
+   * @returns {Promise<Explained>}
+   */
+  async explain(source, { target = null, versus = null, rule = null, exact = true } = {}) {
+    const asked = { target, versus, rule, exact };
+    return this.#askAbout(source, rule, exact, (shown) => ({ kind: "explain", asked, ...shown }));
   }
 
   /**
@@ -187,10 +223,6 @@ export class Engine extends EventTarget {
     this.#port?.close();
   }
 
-  async #start() {
-    await this.#begin(fallbacks(this.#wish));
-  }
-
   /**
    * One start at a time: whoever comes meanwhile waits for it.
    * @param {readonly Build[]} builds
@@ -206,7 +238,7 @@ export class Engine extends EventTarget {
   /** @param {readonly Build[]} builds */
   async #started(builds) {
     const found = features();
-    const threads = this.#wishedThreads ?? defaultThreads(found);
+    const threads = threadsOf(this.#wishedThreads);
     for (const build of builds) {
       const reason = reasonAgainst(build, found, threads) || (await this.#tryBuild(build, threads));
       this.#note({ build, passed: reason === "", reason });
@@ -227,14 +259,18 @@ export class Engine extends EventTarget {
    */
   async #tryBuild(build, threads) {
     this.#port?.close();
-    const port = new Port(this.#log, (error) => this.#died(port, error));
+    const worker = workerOf({ build, threads });
+    const port = new Port(worker, this.#log, (error) => this.#died(port, error));
     this.#port = port;
     this.#build = build;
     this.#threads = build === "threaded" ? threads : 1;
     try {
-      const { canDraw } = await port.ask({ kind: "init", build, threads });
+      const { canDraw } = await port.ask({ kind: "init", threads: this.#threads });
       this.#canDraw = canDraw;
-      if (this.#open !== null) await this.#opened(port, this.#open.source, () => {});
+      if (this.#open !== null) {
+        const { source } = this.#open;
+        await this.#opened(port, source, await bytesOf(source));
+      }
       return "";
     } catch (error) {
       port.close();
@@ -266,12 +302,15 @@ export class Engine extends EventTarget {
   /**
    * @param {Port} port
    * @param {ModelSource} source
-   * @param {(progress: Progress) => void} onProgress
+   * @param {Uint8Array} bytes
    * @returns {Promise<ModelFacts>}
    */
-  async #opened(port, source, onProgress) {
-    const facts = await port.ask({ kind: "open", model: source }, [], onProgress);
-    const answers = await this.#answers().catch(() => ({})); // selfTest says that they are missing
+  async #opened(port, { name, sha256, url }, bytes) {
+    const transfer = url === undefined ? [] : [bytes.buffer]; // what others gave, they may need
+    const [facts, answers] = await Promise.all([
+      port.ask({ kind: "open", model: { name, sha256, bytes } }, transfer),
+      this.#answers().catch(() => ({})), // selfTest says that they are missing
+    ]);
     return { ...facts, builtin: facts.sha256 in answers };
   }
 
@@ -359,4 +398,13 @@ async function sample(name) {
     const message = `${repr(name)} cannot be fetched: ${reason}`;
     throw new WhatsitError("download-failed", message, { hint });
   }
+}
+
+/**
+ * @param {ModelSource} source
+ * @param {(progress: Progress) => void} [onProgress]
+ * @returns {Promise<Uint8Array>}
+ */
+async function bytesOf(source, onProgress = () => {}) {
+  return source.bytes ?? (await fetched(source, onProgress));
 }

@@ -7,10 +7,12 @@
 
 import { WhatsitError } from "../core/errors.js";
 import { decode, pixelsOf } from "../core/picture.js";
-import { place, run } from "../core/preprocess.js";
+import { place, run, shrinkOf } from "../core/preprocess.js";
 
 /** @typedef {import("../core/rule.js").Rule} Rule */
 /** @typedef {import("../core/resample.js").Image} Image */
+/** @typedef {import("../core/picture/jpeg.js").Picture} Picture */
+/** @typedef {import("../core/picture/jpeg.js").Shrink} Shrink */
 /** @typedef {import("./messages.js").Source} Source */
 /** @typedef {import("./messages.js").Pixels} Pixels */
 /** @typedef {import("./messages.js").Looked} Looked */
@@ -38,28 +40,29 @@ export async function look(source, rule, shape, exact) {
   if (!exact && isFrame(source)) {
     return { ...drawn(source, rule, shape), timings: { decode: 0, preprocess: performance.now() - start } };
   }
-  const image = await imageOf(source);
+  const image = await imageOf(source, (height, width) => shrinkOf(rule, [height, width], shape));
   const decoded = performance.now();
-  const pixels = run(rule, image, shape);
+  const pixels = run(rule, image, shape, { within: image.within });
   const done = performance.now();
+  const [width, height] = image.size;
   return {
     pixels,
-    size: [image.width, image.height],
-    crop: cropOf(rule, [image.height, image.width], shape),
+    size: [width, height],
+    crop: cropOf(rule, [height, width], shape),
     timings: { decode: decoded - start, preprocess: done - decoded },
   };
 }
 
 /**
- * The picture as RGB, upright.
+ * The picture as RGB, upright; a JPEG as small as `shrink` allows.
  * @param {Source} source
- * @returns {Promise<Image>}
+ * @param {Shrink | null} [shrink]
+ * @returns {Promise<Picture>}
  */
-export async function imageOf(source) {
-  if (source instanceof Blob) return decode(source);
-  if (!isFrame(source)) return rgbOf(source);
-  const [width, height] = sizeOf(source);
-  return pixelsOf(source, width, height);
+export async function imageOf(source, shrink = null) {
+  if (source instanceof Blob) return decode(source, { shrink });
+  const image = isFrame(source) ? pixelsOf(source, ...sizeOf(source)) : rgbOf(source);
+  return { ...image, size: [image.width, image.height], within: null };
 }
 
 /** Whether pictures can be drawn here; in a worker of an older browser they cannot. */

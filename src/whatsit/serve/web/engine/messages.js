@@ -19,6 +19,7 @@
  * @property {{decode: number, preprocess: number}} timings
  *
  * @typedef {{name: string, bytes?: Uint8Array, url?: string, sha256?: string}} ModelSource
+ * @typedef {{name: string, bytes: Uint8Array, sha256?: string}} WholeModel
  *
  * @typedef {Object} ModelFacts
  * @property {string} name
@@ -44,6 +45,16 @@
  * @property {boolean} exact
  * @property {boolean} all
  *
+ * @typedef {Object} Asked What is to be explained: `target` by default the likeliest class, `versus`
+ *   the likeliest of the others.
+ * @property {import("../core/explain.js").ClassKey} target
+ * @property {import("../core/explain.js").ClassKey} versus
+ * @property {string|null} rule
+ * @property {boolean} exact
+ *
+ * @typedef {import("../core/explain.js").Explanation & {size: [number, number]}} Explained `size` is
+ *   that of the picture, width first.
+ *
  * @typedef {Object} Answer
  * @property {Result} result
  * @property {Float32Array} [scores]
@@ -57,12 +68,13 @@
  *
  * @typedef {{picture: Source, looked?: undefined} | {picture?: undefined, looked: Looked}} Shown
  *
- * @typedef {{kind: "init", build: Build, threads: number}} Init
- * @typedef {{kind: "open", model: ModelSource}} Open
+ * @typedef {{kind: "init", threads: number}} Init
+ * @typedef {{kind: "open", model: WholeModel}} Open
  * @typedef {{kind: "classify", query: Query} & Shown} Classify
  * @typedef {{kind: "embed", exact: boolean} & Shown} Embed
+ * @typedef {{kind: "explain", asked: Asked} & Shown} Explain
  * @typedef {{kind: "measure", picture: Blob, runs: number, warmup: number}} Measure
- * @typedef {Init | Open | Classify | Embed | Measure} Request
+ * @typedef {Init | Open | Classify | Embed | Explain | Measure} Request
  *
  * @typedef {{id: number, value: any}} Done
  * @typedef {{id: number, error: ErrorJSON, fatal: boolean}} Refused `fatal`: the engine is broken.

@@ -6,10 +6,8 @@ import { WhatsitError } from "../core/errors.js";
 /** @typedef {(value: any) => void} Listener */
 /** @typedef {{resolve: Listener, reject: Listener, onStep: Listener}} Pending */
 
-const WORKER = new URL("worker.js", import.meta.url);
-
 export class Port {
-  #worker = new Worker(WORKER);
+  #worker;
   /** @type {Map<number, Pending>} */
   #pending = new Map();
   #next = 0;
@@ -19,10 +17,12 @@ export class Port {
   #onDeath;
 
   /**
+   * @param {Worker} worker
    * @param {Listener} log what the engine writes
    * @param {(error: WhatsitError) => void} onDeath
    */
-  constructor(log, onDeath) {
+  constructor(worker, log, onDeath) {
+    this.#worker = worker;
     this.#log = log;
     this.#onDeath = onDeath;
     this.#worker.onmessage = ({ data }) => this.#take(data);

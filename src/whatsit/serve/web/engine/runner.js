@@ -1,47 +1,45 @@
-/** One model, compiled by LiteRT.js: from its input tensor to scores and the embedding. */
+/** One model, compiled by LiteRT.js: from its input tensor to scores and one tensor more. */
 
 import { WhatsitError } from "../core/errors.js";
 import { failed, inputTensor, realNumbers, scores, vectorSpec } from "../core/scoring.js";
 import { tapped, tensorInfo } from "../core/taps.js";
 
 /** @typedef {import("../core/bundle.js").Bundle} Bundle */
-/** @typedef {{values: Float32Array, embedding: Float32Array | null}} Output */
 /** @typedef {import("../core/scoring.js").Spec} Spec */
+/** @typedef {{tensor: number, spec: Spec}} Tap a tensor that is given besides the scores */
+/** @typedef {{values: Float32Array, tapped: Float32Array | null}} Output */
 
 export class Runner {
   #liteRt;
   #compiled;
   #bundle;
-  /** @type {Spec | null} */
-  #embedding;
+  #tap;
 
   /**
    * @param {any} liteRt
    * @param {any} compiled
    * @param {Bundle} bundle
-   * @param {Spec | null} embedding
+   * @param {Tap | null} tap
    */
-  constructor(liteRt, compiled, bundle, embedding) {
+  constructor(liteRt, compiled, bundle, tap) {
     this.#liteRt = liteRt;
     this.#compiled = compiled;
     this.#bundle = bundle;
-    this.#embedding = embedding;
+    this.#tap = tap;
   }
 
   /**
    * A model that has run once. Throws model-damaged for one that cannot be run.
    * @param {any} liteRt what rt/litert.js defines, loaded
    * @param {Bundle} bundle
-   * @param {number | null} tensor the index of the embedding
+   * @param {Tap | null} tap
    * @param {number} threads
    * @returns {Promise<Runner>}
    */
-  static async open(liteRt, bundle, tensor, threads) {
-    const embedding =
-      tensor === null ? null : vectorSpec(bundle, tensor, tensorInfo(bundle.bytes, tensor));
-    const bytes = tensor === null ? bundle.bytes : tapped(bundle.bytes, tensor);
+  static async open(liteRt, bundle, tap, threads) {
+    const bytes = tap === null ? bundle.bytes : tapped(bundle.bytes, tap.tensor);
     const compiled = await compile(liteRt, bundle, bytes, threads);
-    const runner = new Runner(liteRt, compiled, bundle, embedding);
+    const runner = new Runner(liteRt, compiled, bundle, tap);
     try {
       // The first run compiles and allocates; what fails, fails before the model is in use.
       await runner.run(new Uint8Array(bundle.input.height * bundle.input.width * 3));
@@ -52,9 +50,9 @@ export class Runner {
     return runner;
   }
 
-  /** Whether `run` gives the embedding. */
-  get embeds() {
-    return this.#embedding !== null;
+  /** Whether `run` gives more than scores. */
+  get taps() {
+    return this.#tap !== null;
   }
 
   /**
@@ -90,14 +88,25 @@ export class Runner {
    */
   #read(arrays) {
     const { name } = this.#bundle;
-    const expected = this.#embedding === null ? 1 : 2;
+    const expected = this.#tap === null ? 1 : 2;
     if (arrays.length !== expected) {
       throw failed(name, `it finds ${arrays.length} outputs instead of ${expected}`);
     }
     const values = scores(this.#bundle, arrays[0]);
-    if (this.#embedding === null) return { values, embedding: null };
-    return { values, embedding: realNumbers(this.#bundle, this.#embedding, arrays[1]) };
+    if (this.#tap === null) return { values, tapped: null };
+    return { values, tapped: realNumbers(this.#bundle, this.#tap.spec, arrays[1]) };
   }
+}
+
+/**
+ * The embedding at `tensor` as a tap. Throws model-damaged for what is no vector.
+ * @param {Bundle} bundle
+ * @param {number | null} tensor
+ * @returns {Tap | null}
+ */
+export function embeddingTap(bundle, tensor) {
+  if (tensor === null) return null;
+  return { tensor, spec: vectorSpec(bundle, tensor, tensorInfo(bundle.bytes, tensor)) };
 }
 
 /**

@@ -4,32 +4,30 @@ import { readBundle } from "../core/bundle.js";
 import { WhatsitError } from "../core/errors.js";
 import { repr } from "../core/repr.js";
 import { answer as answerOf } from "../core/results.js";
+import { place } from "../core/preprocess.js";
 import { parseRule, ruleText } from "../core/rule.js";
 import { judgeOf } from "../core/trust.js";
-import { loaderOf } from "./builds.js";
 import { canDraw, imageOf, isFrame, look } from "./looking.js";
 import { spreads } from "./measuring.js";
-import { Runner, isBroken } from "./runner.js";
+import { Runner, embeddingTap, isBroken } from "./runner.js";
 import { sha256 } from "./sha256.js";
 
 /** @typedef {import("../core/bundle.js").Bundle} Bundle */
 /** @typedef {import("./messages.js").Answer} Answer */
 /** @typedef {import("./messages.js").Looked} Looked */
-/** @typedef {import("./messages.js").ModelSource} ModelSource */
 /** @typedef {import("./messages.js").Query} Query */
 /** @typedef {import("./messages.js").Request} Request */
 /** @typedef {import("./messages.js").Shown} Shown */
 /** @typedef {(value: unknown) => void} OnStep */
 
-const RT = new URL("../rt/", import.meta.url).href;
-
 /**
  * Answers what the page asks, in order.
  * @param {any} liteRt what rt/litert.js defines
+ * @param {Promise<void>} loading its wasm
  * @param {unknown[]} early what was asked before this was loaded
  */
-export function serve(liteRt, early) {
-  const desk = new Desk(liteRt);
+export function serve(liteRt, loading, early) {
+  const desk = new Desk(liteRt, loading);
   let last = Promise.resolve();
   /** @param {any} request */
   const take = (request) => {
@@ -67,13 +65,20 @@ function plain(error) {
 
 class Desk {
   #liteRt;
+  #loading;
   #threads = 1;
   /** @type {{bundle: Bundle, runner: Runner, judge: import("../core/trust.js").Judge | null} | null} */
   #open = null;
+  /** @type {{runner: Runner, map: import("../core/explain/feature_map.js").FeatureMap} | null} */
+  #explaining = null; // opened when it is first asked for, since it takes as much memory again
 
-  /** @param {any} liteRt */
-  constructor(liteRt) {
+  /**
+   * @param {any} liteRt
+   * @param {Promise<void>} loading
+   */
+  constructor(liteRt, loading) {
     this.#liteRt = liteRt;
+    this.#loading = loading;
   }
 
   /**
@@ -85,43 +90,28 @@ class Desk {
       case "init":
         return this.#init(request);
       case "open":
-        return this.#openModel(request.model, onStep);
+        return this.#openModel(request.model);
       case "classify":
         return this.#classify(request, request.query);
       case "embed":
         return this.#embed(request, request.exact);
+      case "explain":
+        return this.#explain(request, request.asked);
       case "measure":
         return this.#measure(request, onStep);
     }
   }
 
   /** @param {import("./messages.js").Init} request */
-  async #init({ build, threads }) {
-    const threaded = build === "threaded";
-    this.#threads = threaded ? threads : 1;
-    const logged = (/** @type {string} */ text) => self.postMessage({ kind: "log", text });
-    Object.assign(self, {
-      Module: {
-        locateFile: (/** @type {string} */ file) => RT + file,
-        mainScriptUrlOrBlob: RT + loaderOf(build),
-        print: logged,
-        printErr: logged,
-      },
-    });
-    // It would start a worker for each core; more than its threads have nothing to do.
-    Object.defineProperty(self.navigator, "hardwareConcurrency", { value: this.#threads });
-    // A folder lets it choose by what the browser can do; a file is taken as it is.
-    const path = threaded ? RT : RT + loaderOf(build);
-    await this.#liteRt.loadLiteRt(path, threaded ? { threads: true } : {});
+  async #init({ threads }) {
+    this.#threads = threads;
+    await this.#loading;
     return { canDraw: canDraw() };
   }
 
-  /**
-   * @param {ModelSource} source
-   * @param {OnStep} onStep
-   */
-  async #openModel(source, onStep) {
-    const bytes = source.bytes ?? (await fetched(source, onStep));
+  /** @param {import("./messages.js").WholeModel} source */
+  async #openModel(source) {
+    const { bytes } = source;
     const hash = await sha256(bytes);
     if (source.sha256 && source.sha256 !== hash) {
       const message = `model ${repr(source.name)} is not the file that was asked for`;
@@ -133,10 +123,20 @@ class Desk {
     const bundle = readBundle(bytes, source.name);
     const judge = judgeOf(bundle);
     const tensor = judge?.tensor ?? (await embeddingTensor(bundle));
-    const runner = await Runner.open(this.#liteRt, bundle, tensor, this.#threads);
+    const runner = await this.#run(bundle, embeddingTap(bundle, tensor));
     this.#open?.runner.delete();
+    this.#explaining?.runner.delete();
+    this.#explaining = null;
     this.#open = { bundle, runner, judge };
     return factsOf(bundle, hash, judge !== null);
+  }
+
+  /**
+   * @param {Bundle} bundle
+   * @param {import("./runner.js").Tap | null} tap
+   */
+  #run(bundle, tap) {
+    return Runner.open(this.#liteRt, bundle, tap, this.#threads);
   }
 
   #model() {
@@ -190,7 +190,7 @@ class Desk {
     const asked = coverage !== undefined || acceptance !== undefined;
     const judge = asked ? judgeOf(bundle, { coverage, acceptance }) : standard;
     const before = performance.now();
-    const { values, embedding } = await runner.run(pixels);
+    const { values, tapped: embedding } = await runner.run(pixels);
     const inference = performance.now() - before;
     const judgement = judge === null ? null : judge.judge(values, embedding);
     const scores = judgement === null || raw ? values : judgement.scores;
@@ -207,14 +207,43 @@ class Desk {
    */
   async #embed(shown, exact) {
     const { bundle, runner } = this.#model();
-    if (!runner.embeds) {
+    if (!runner.taps) {
       throw new WhatsitError("model-unsupported", `model ${repr(bundle.name)} has no embedding`, {
         expected: "a classifier that ends in one layer and softmax",
       });
     }
     const { pixels } = await this.#looked(shown, null, exact);
-    const { embedding } = await runner.run(pixels);
-    return /** @type {Float32Array} */ (embedding);
+    const { tapped } = await runner.run(pixels);
+    return /** @type {Float32Array} */ (tapped);
+  }
+
+  /**
+   * @param {Shown} shown
+   * @param {import("./messages.js").Asked} asked
+   * @returns {Promise<import("./messages.js").Explained>}
+   */
+  async #explain(shown, { target, versus, rule, exact }) {
+    const { bundle } = this.#model();
+    const { explanationOf, pairOf } = await import("../core/explain.js");
+    const pair = pairOf(bundle.labels, { target, versus });
+    const { runner, map } = await this.#explainer(bundle);
+    const { pixels, size } = await this.#looked(shown, rule, exact);
+    const { values, tapped } = await runner.run(pixels);
+    const cells = /** @type {Float32Array} */ (tapped);
+    const [width, height] = size;
+    const ruled = rule ? parseRule(rule) : bundle.preprocess;
+    const placement = place(ruled, [height, width], inputOf(bundle));
+    return { ...explanationOf(bundle, map, { values, cells }, pair, placement), size };
+  }
+
+  /** @param {Bundle} bundle */
+  async #explainer(bundle) {
+    if (this.#explaining === null) {
+      const { findFeatureMap } = await import("../core/explain/feature_map.js");
+      const map = findFeatureMap(bundle);
+      this.#explaining = { runner: await this.#run(bundle, map), map };
+    }
+    return this.#explaining;
   }
 
   /**
@@ -287,44 +316,4 @@ function factsOf(bundle, hash, calibrated) {
     notes: [...bundle.notes],
     builtin: false, // the page knows what the site ships
   };
-}
-
-/**
- * @param {ModelSource} source
- * @param {OnStep} onStep
- * @returns {Promise<Uint8Array>}
- */
-async function fetched({ name, url }, onStep) {
-  /** @param {string} reason */
-  const failed = (reason) =>
-    new WhatsitError("download-failed", `model ${repr(name)} cannot be fetched: ${reason}`, {
-      hint: "is the network there? A model that was used before works without one",
-    });
-  try {
-    const response = await fetch(/** @type {string} */ (url));
-    if (!response.ok) throw failed(`the server answers ${response.status}`);
-    return await collected(response, onStep);
-  } catch (error) {
-    if (error instanceof WhatsitError) throw error;
-    throw failed(error instanceof Error ? error.message : String(error));
-  }
-}
-
-/**
- * The body of a response; `onStep` hears how many bytes of it are there.
- * @param {Response} response
- * @param {OnStep} onStep
- * @returns {Promise<Uint8Array>}
- */
-async function collected(response, onStep) {
-  if (response.body === null) return new Uint8Array(await response.arrayBuffer());
-  const parts = [];
-  let loaded = 0;
-  const reader = response.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) {
-    parts.push(part.value);
-    loaded += part.value.length;
-    onStep({ loaded });
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
 }

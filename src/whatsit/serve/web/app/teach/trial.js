@@ -42,9 +42,9 @@ export class Trial {
   /** @param {Lesson} lesson */
   use(lesson) {
     const bundle = readBundle(lesson.bytes, "trial");
-    const classes = bundle.labels.names.length;
-    this.rows.resize(Math.min(MOST_ROWS, classes));
-    this.#taught = { lesson, bundle, judge: judgeOf(bundle), steady: steadyOf(classes) };
+    const { names } = bundle.labels;
+    this.rows.resize(Math.min(MOST_ROWS, names.length));
+    this.#taught = { lesson, bundle, judge: judgeOf(bundle), steady: steadyOf(names) };
     this.wait();
   }
 
@@ -75,8 +75,8 @@ export class Trial {
     const taught = this.#taught;
     if (taught === null) return;
     const embedding = await this.app.engine.embed(blob);
-    const { scores, result } = this.#answer(embedding);
-    taught.steady = steadyOf(scores.length);
+    const { result } = this.#answer(embedding);
+    taught.steady = steadyOf(taught.bundle.labels.names);
     const rows = result.predictions.map(({ label, score }) => ({ label, score }));
     this.#show(said(result), rows, 1);
   }
@@ -102,10 +102,9 @@ export class Trial {
   #step(embedding) {
     if (this.#taught === null) return;
     const { scores, result } = this.#answer(embedding);
-    const { steady, bundle } = this.#taught;
+    const { steady } = this.#taught;
     const { rows, said: told } = steady.step(performance.now(), scores, said(result));
-    const { names } = bundle.labels;
-    this.#show(told, rows.map(({ index, score }) => ({ label: names[index], score })), 0);
+    this.#show(told, rows, 0);
   }
 
   /** @param {Float32Array} embedding */
@@ -138,9 +137,9 @@ export class Trial {
   }
 }
 
-/** @param {number} classes */
-function steadyOf(classes) {
-  return new Steady({ classes, time_s: STEADY_S, threshold: THRESHOLD, most: MOST_ROWS });
+/** @param {string[]} labels */
+function steadyOf(labels) {
+  return new Steady({ labels, time_s: STEADY_S, threshold: THRESHOLD, most: MOST_ROWS });
 }
 
 /** @returns {Promise<unknown>} */

@@ -104,7 +104,7 @@ class Teach {
     return {
       startCamera: () => void stage.start(),
       stopCamera: () => stage.stop(),
-      flip: () => void stage.flip(),
+      flip: () => stage.flip(),
       rename: (name) => this.project.rename(name),
       addClass: () => this.#addClass(),
       teach: this.#work(() => this.#learn()),

@@ -58,7 +58,7 @@ export function findHead(bundle) {
  * @returns {Head}
  */
 export function locate(bundle, model) {
-  return named(bundle, () => headOf(model, lastOperator(model), bundle.output.classes));
+  return named(bundle, () => headOf(model, bundle.output.classes));
 }
 
 /**
@@ -94,20 +94,22 @@ function named({ name }, work) {
 }
 
 /**
- * The layer, found backwards from the operator that gives the output.
+ * The graph's end, backwards: from the operator that gives the output to the layer.
  * @param {Table} model
- * @returns {Table}
+ * @returns {Table[]}
  */
-function lastOperator(model) {
+export function lastOperators(model) {
   const graph = onlyGraph(model);
   const madeBy = producers(graph);
+  const operators = [];
   let index = graph.outputs[0];
   for (;;) {
     const operator = madeBy.get(index);
     madeBy.delete(index); // a damaged graph may go in circles
     if (operator === undefined) throw unsupported("it ends in the picture itself");
+    operators.push(operator);
     const code = opCode(model, operator);
-    if (code === Op.FULLY_CONNECTED || code === Op.CONV_2D) return operator;
+    if (code === Op.FULLY_CONNECTED || code === Op.CONV_2D) return operators;
     // The shape that a RESHAPE gives may itself be computed.
     const sources = SHAPES.has(code) ? [input(operator, 0)] : computedInputs(model, operator);
     // Some converters add the bias in an operator of its own.
@@ -119,13 +121,14 @@ function lastOperator(model) {
 }
 
 /**
+ * As `locate`, but its errors do not name the model.
  * @param {Table} model
- * @param {Table} operator
  * @param {number} classes
  * @returns {Head}
  */
-function headOf(model, operator, classes) {
+export function headOf(model, classes) {
   const graph = onlyGraph(model);
+  const [operator] = lastOperators(model).slice(-1);
   const shape = shapeOf(graph.tensors[stored(model, graph, input(operator, 1))]);
   const middle = shape.slice(1, -1);
   if (![2, 4].includes(shape.length) || middle.some((side) => side !== 1)) {
@@ -149,7 +152,7 @@ function headOf(model, operator, classes) {
  * @param {Table} operator
  * @param {number} place
  */
-function input(operator, place) {
+export function input(operator, place) {
   const inputs = inputsOf(operator);
   if (inputs.length <= place) throw unsupported("one of its last operators reads nothing");
   return inputs[place];
@@ -161,7 +164,7 @@ function input(operator, place) {
  * @param {Table} graph
  * @param {number} index
  */
-function stored(model, graph, index) {
+export function stored(model, graph, index) {
   const operator = producers(graph).get(index);
   if (operator !== undefined && opCode(model, operator) === Op.DEQUANTIZE) {
     index = input(operator, 0);
