@@ -30,7 +30,7 @@ import browsers
 import numpy as np
 import photos as pictures
 from browsers import Browser, Chromium
-from measuring import Report, Row, load_warnings, neighbour_warnings, print_table
+from measuring import Report, Row, load_warnings, print_table
 from PIL import Image, ImageOps, features
 from serve import Server, served
 
@@ -42,7 +42,7 @@ _SETTINGS = ("stills", "large", "formats", "start", "live", "memory")
 _CLIP, _RATE = (640, 480), 30
 _PHOTO_S = 1
 _SETTLED_S = 60  # memory is judged from then on: by then all that is made once is made
-_SAMPLE_S = 10
+_SAMPLE_S = 30
 _FIRST_VISIT_MB = 8
 _STAGES = ("preprocess", "inference", "post", "total")
 
@@ -284,18 +284,10 @@ def live(url: str, photos: Sequence[Path], seconds: float, device: str, report: 
         passed = time.perf_counter() - begun
         frames = browser.ask(shown) - frames
         dropped = int(browser.ask(_FACT, "Frames dropped")) - dropped
-        backend = browser.ask(_FACT, "Backend")
     now = [answer["now"] for answer in answers]
     gaps = np.diff(now)
     report.rows += [
-        Row(
-            "live",
-            f"answers a second ({backend.removeprefix('WebAssembly, ')})",
-            len(answers) / passed,
-            "",
-            25,
-            False,
-        ),
+        Row("live", "answers a second", len(answers) / passed, "", 25, False),
         Row("live", "frames a second that the browser showed", frames / passed, ""),
         Row("live", "frames without an answer", 100 * dropped / max(1, frames), "%"),
         Row("live", "longest time between two answers", float(gaps.max()), "ms"),
@@ -312,23 +304,22 @@ def live(url: str, photos: Sequence[Path], seconds: float, device: str, report: 
 def memory(
     url: str, photos: Sequence[Path], minutes: float, device: str, report: Report
 ) -> list[dict[str, float]]:
-    """Megabytes while the camera runs: of the page's heap, of all its scripts, of its process."""
+    """Megabytes while the camera runs: of the page's heap, of all scripts, of the browser."""
     samples: list[dict[str, float]] = []
     eager = "--enable-blink-features=ForceEagerMeasureMemory"
     step_s = min(_SAMPLE_S, 6 * minutes)
     with filmed(url, photos, device, eager) as browser:
-        process = renderer(browser)
         begun = time.monotonic()
         while (now_s := time.monotonic() - begun) <= 60 * minutes:
             browser.ask("window.answers.length = 0")  # what we note ourselves is not to count
-            samples.append({"at_s": now_s, **held(browser, process)})
+            samples.append({"at_s": now_s, **held(browser)})
             time.sleep(max(0.0, begun + step_s * len(samples) - time.monotonic()))
     settled = [each for each in samples if each["at_s"] >= min(_SETTLED_S, 30 * minutes)]
     third = max(1, len(settled) // 3)
     for key, what, limit in (
         ("page", "heap of the page, after a collection", 1.0),
         ("all", "of all scripts, worker and model included", 5.0),
-        ("resident", "resident memory of the process", 20.0),
+        ("resident", "of all processes of the browser", 20.0),
     ):
         values = [each[key] for each in settled]
         growth = float(np.median(values[-third:]) - np.median(values[:third]))
@@ -339,29 +330,38 @@ def memory(
     return samples
 
 
-def held(browser: Chromium, process: int) -> dict[str, float]:
+def held(browser: Chromium) -> dict[str, float]:
     """Megabytes, now."""
     browser.devtools.send("HeapProfiler.collectGarbage")
     page = browser.devtools.send("Runtime.getHeapUsage")["usedSize"]
     everything = browser.ask("return (await performance.measureUserAgentSpecificMemory()).bytes")
-    return {"page": page / 1e6, "all": everything / 1e6, "resident": resident_mb(process)}
+    return {"page": page / 1e6, "all": everything / 1e6, "resident": browser_mb(browser.profile)}
 
 
-def renderer(browser: Chromium) -> int:
-    """The process that runs the page: of those of the browser, the largest renderer."""
-    root = browser.page.context.browser
-    del root
-    info = browser.devtools.send("SystemInfo.getProcessInfo")["processInfo"]
-    found = [process["id"] for process in info if process["type"] == "renderer"]
-    return max(found, key=resident_mb)
+def browser_mb(profile: Path) -> float:
+    """What all processes of the browser hold, what they share counted once. Linux."""
+    stats = {path.name: path for path in Path("/proc").iterdir() if path.name.isdigit()}
+    children: dict[str, list[str]] = {}
+    found = []
+    for number, path in stats.items():
+        with contextlib.suppress(OSError):  # it has ended
+            parent = (path / "stat").read_text().rpartition(")")[2].split()[1]
+            children.setdefault(parent, []).append(number)
+            if f"--user-data-dir={profile}".encode() in (path / "cmdline").read_bytes().split(
+                b"\0"
+            ):
+                found.append(number)
+    for number in found:  # grows meanwhile
+        found += [child for child in children.get(number, []) if child not in found]
+    return sum(_share_kb(stats[number]) for number in found) * 1024 / 1e6
 
 
-def resident_mb(process: int) -> float:
-    """What a process holds now. Linux alone tells of another one."""
-    for line in Path(f"/proc/{process}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0
+def _share_kb(process: Path) -> int:
+    with contextlib.suppress(OSError):
+        for line in (process / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1])
+    return 0
 
 
 def until(good: Callable[[], Any], seconds: float = 60.0) -> None:
@@ -423,7 +423,6 @@ def main() -> None:
         sys.exit(f"no colour JPEGs below {os.fspath(arguments.photos)!r}")
     about = browsers.facts()
     report, samples = Report(warnings=load_warnings()), []
-    neighbours = machine.Neighbours()
     more = [part for model in arguments.models if model != zoo.DEFAULT for part in ("-m", model)]
     with served(*more, model=zoo.DEFAULT) as server:
         url = f"http://127.0.0.1:{server.port}/"
@@ -435,7 +434,6 @@ def main() -> None:
             live(url, few, arguments.seconds, arguments.device, report)
         if "memory" in arguments.only:
             samples = memory(url, few, arguments.minutes, arguments.device, report)
-    report.warnings += neighbour_warnings(neighbours)
     print_table(report)
     for line in others:
         print(f"another answer  {line}")

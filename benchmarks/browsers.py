@@ -6,14 +6,13 @@ import contextlib
 import json
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
-
-import whatsit
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))  # which has WebKitGTK's driver
 
@@ -45,10 +44,11 @@ class Browser(Protocol):
 
 
 class Chromium:
-    """A page of a browser whose data, and log of all requests, lie in `profile`."""
+    """A page of a browser that keeps its data in `profile`."""
 
-    def __init__(self, page: Any) -> None:
+    def __init__(self, page: Any, profile: Path) -> None:
         self.page = page
+        self.profile = profile
         self.devtools = page.context.new_cdp_session(page)
 
     def go(self, address: str) -> None:
@@ -102,7 +102,7 @@ def chromium(
         )
         if before:
             context.add_init_script(before)
-        yield Chromium(context.pages[0])
+        yield Chromium(context.pages[0], profile)
         context.close()
     if elsewhere := _elsewhere(log):
         sys.exit(f"asked of other hosts: {', '.join(elsewhere)}")
@@ -178,10 +178,8 @@ def fresh_profile() -> Iterator[Path]:
 
 def facts() -> dict[str, str]:
     """What runs the app here."""
-    import subprocess
-
     found = shutil.which("chromium")
     if found is None:
         sys.exit("there is no chromium")
     said = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
-    return {"browser": said.stdout.strip(), "whatsit": whatsit.__version__}
+    return {"browser": said.stdout.strip()}

@@ -67,6 +67,7 @@ def shared(camera_browser: Any, app_server: AppServer) -> Iterator[AppPage]:
 def look(shared: AppPage) -> AppPage:
     """A page that several tests use, at its start: opening one takes seconds."""
     shared.complaints.clear()
+    shared.page.locator("#tab-look").click()
     for name in ("#cards .icon-button", ".stage-top [title='Back to the start']"):
         if shared.page.locator(name).is_visible():
             shared.page.locator(name).click()
@@ -108,13 +109,20 @@ def test_ambiguous_answers_say_what_is_common(look: AppPage, cat: Path) -> None:
     look.until(lambda: look.headline == "Nothing it knows")
 
 
+TOLD = """() => [".headline", ".detail", ".row-label"].map(
+  name => document.querySelector(name).textContent)"""
+
+
 def test_live_rows_follow_the_camera_and_stay_steady(look: AppPage) -> None:
     seen = []
     start(look)
     look.until(lambda: look.rows != [])
     slots = look.page.locator(".row").first.bounding_box()
     for _ in range(60):
-        seen.append((look.headline, look.rows[:1]))
+        headline, detail, first = look.page.evaluate(TOLD)
+        seen.append((headline, first))
+        if detail == "Sure":
+            assert headline.lower() == first.lower()
         look.page.wait_for_timeout(50)
     changes = sum(before != after for before, after in pairwise(seen))
     assert changes <= 12  # a new scene each second, for 3 to 4 s; each frame alone changes more
@@ -385,7 +393,7 @@ def test_several_files_with_a_bad_one(
     assert "broken.jpg" in lines.nth(1).text_content()
     lines.nth(2).get_by_role("button").click()
     look.until(lambda: look.headline == "Espresso")
-    look.page.get_by_role("button", name="All 3 pictures").click()
+    look.page.get_by_role("button", name="All 3 files").click()
     assert lines.count() == 3
     # The list's thumbnails: a broken picture is no complaint of ours.
     assert look.elsewhere == []
@@ -507,6 +515,175 @@ def test_the_sheet_is_drawn_up_by_a_finger(look: AppPage) -> None:
         mouse.move(x, y + by, steps=4)
         mouse.up()
         assert look.page.locator(".facts").is_visible() == visible
+
+
+HELD = """() => {
+  window.ask ??= navigator.mediaDevices.getUserMedia;
+  window.asked = [];
+  navigator.mediaDevices.getUserMedia = async (wanted) => {
+    await new Promise(resolve => asked.push({wanted, go: resolve}));
+    const stream = await ask.call(navigator.mediaDevices, wanted);
+    asked.at(-1).stream = stream;
+    return stream;
+  };
+}"""
+FREE = "() => { navigator.mediaDevices.getUserMedia = window.ask; }"
+LEFT_ON = "() => asked.some(({stream}) => stream?.getTracks()[0].readyState === 'live')"
+
+
+def mode(look: AppPage) -> str:
+    return look.page.locator(".stage").get_attribute("data-mode")
+
+
+def test_a_camera_that_comes_too_late_is_let_go(look: AppPage) -> None:
+    look.page.evaluate(HELD)
+    for leave in ("Back to the start", "Teach"):
+        start(look)
+        assert mode(look) == "waiting"
+        if leave == "Teach":
+            look.page.get_by_role("tab", name="Teach").click()
+        else:
+            look.page.get_by_role("button", name=leave).click()
+        look.page.evaluate("() => asked.at(-1).go()")
+        look.until(lambda: look.page.evaluate("() => asked.at(-1).stream !== undefined"))
+        look.until(lambda: not look.page.evaluate(LEFT_ON))
+        assert mode(look) == "empty"
+    look.page.evaluate(FREE)
+    look.page.get_by_role("tab", name="Look").click()  # it was wanted here
+    look.until(lambda: look.rows != [])
+    silent(look)
+
+
+def test_a_page_hidden_while_the_person_decides(look: AppPage) -> None:
+    look.page.evaluate(HELD)
+    start(look)
+    look.page.evaluate(HIDE, True)
+    look.page.evaluate("() => asked[0].go()")
+    look.until(lambda: look.page.evaluate("() => asked[0].stream !== undefined"))
+    look.until(lambda: not look.page.evaluate(LEFT_ON))
+    look.page.evaluate(FREE)
+    look.page.evaluate(HIDE, False)
+    look.until(lambda: look.rows != [])
+
+
+def test_another_camera_is_opened_once(look: AppPage) -> None:
+    look.page.evaluate("""() => {
+      window.devices ??= navigator.mediaDevices.enumerateDevices;
+      navigator.mediaDevices.enumerateDevices = async () =>
+        ["a", "b"].map(deviceId => ({deviceId, kind: "videoinput", label: deviceId}));
+    }""")
+    start(look)
+    look.until(lambda: look.rows != [])
+    look.page.evaluate("""() => {
+      window.ask ??= navigator.mediaDevices.getUserMedia;
+      window.calls = 0;
+      navigator.mediaDevices.getUserMedia = (wanted) => {
+        calls++;
+        return ask.call(navigator.mediaDevices, {video: true});
+      };
+    }""")
+    look.page.get_by_role("button", name="Switch camera").click()
+    look.until(lambda: mode(look) == "camera" and look.rows != [])
+    assert look.page.evaluate("calls") == 1
+    look.page.evaluate(FREE)
+    look.page.evaluate("() => { navigator.mediaDevices.enumerateDevices = window.devices; }")
+    silent(look)
+
+
+def test_a_sample_that_comes_late_does_not_take_another_view(look: AppPage) -> None:
+    held: list[Any] = []
+    look.page.route("**/samples/coffee.jpg", held.append)
+    look.page.get_by_role("button", name="sample picture: coffee").click()
+    look.until(lambda: held != [])
+    look.page.get_by_role("tab", name="Teach").click()
+    held.pop().continue_()
+    look.page.unroute("**/samples/coffee.jpg")
+    look.page.locator(".teach-classes").wait_for()
+    assert mode(look) == "empty"
+    look.page.get_by_role("tab", name="Look").click()
+    assert mode(look) == "empty"
+
+
+def test_a_picture_outlasts_a_visit_to_another_view(look: AppPage, coffee: Path) -> None:
+    files(look, coffee)
+    look.until(lambda: look.headline == "Espresso")
+    look.page.get_by_role("tab", name="Teach").click()
+    look.until(lambda: mode(look) == "empty")
+    look.page.get_by_role("tab", name="Look").click()
+    assert mode(look) == "picture"
+    assert look.page.locator(".status").text_content() == coffee.name
+    assert look.headline == "Espresso"
+
+
+def test_of_two_drops_the_last_is_answered(look: AppPage, cat: Path, coffee: Path) -> None:
+    for path in (cat, coffee, cat, coffee):
+        data = base64.b64encode(path.read_bytes()).decode()
+        look.page.evaluate(GIVE, [data, path.name, "drop"])
+    look.until(lambda: look.headline == "Espresso")
+    assert look.page.locator(".status").text_content() == coffee.name
+    look.page.wait_for_timeout(300)
+    assert look.headline == "Espresso"
+
+
+URLS = """() => {
+  const {createObjectURL, revokeObjectURL} = URL;
+  window.urls = new Set();
+  URL.createObjectURL = blob => {
+    const url = createObjectURL.call(URL, blob);
+    urls.add(url);
+    return url;
+  };
+  URL.revokeObjectURL = url => { urls.delete(url); revokeObjectURL.call(URL, url); };
+}"""
+
+
+def test_a_list_with_a_video_is_answered_anew_by_another_rule(
+    look: AppPage, coffee: Path, tmp_path: Path
+) -> None:
+    av = pytest.importorskip("av")
+    video = tmp_path / "clip.webm"
+    write_video(av, video)
+    look.page.evaluate(URLS)
+    files(look, coffee, video, zoo.GOLDEN / "temple.jpg")
+    look.until(lambda: look.headline == "2 of 2 answered")
+    lines = look.page.locator(".gallery > li")
+    before = lines.all_text_contents()
+    assert "Video" in before[1]
+    assert look.fact("Frame").text_content() == "–"  # of no picture in particular
+    look.page.get_by_role("button", name="Settings").click()
+    look.page.get_by_role("radio", name="Stretch").check()
+    look.until(lambda: lines.nth(2).text_content() != before[2])
+    look.page.get_by_role("radio", name="As trained").check()
+    look.until(lambda: lines.all_text_contents() == before)
+    look.page.keyboard.press("Escape")
+    lines.nth(1).get_by_role("button").click()
+    look.until(lambda: mode(look) == "video" and look.rows != [])
+    look.page.get_by_role("button", name="All 3 files").click()
+    assert mode(look) == "empty"
+    assert lines.all_text_contents() == before
+    look.page.get_by_role("button", name="Back to the start").click()
+    assert look.page.evaluate("urls.size") == 0
+
+
+def test_buttons_and_the_finger_reach_what_they_mean(look: AppPage) -> None:
+    """With the sheet up the stage's buttons are there; and its edge follows the finger."""
+    start(look)
+    look.until(lambda: look.rows != [])
+    handle = look.page.locator(".handle")
+    box = handle.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    look.page.mouse.move(x, y)
+    look.page.mouse.down()
+    for by in (30, 90, 150):
+        look.page.mouse.move(x, y - by, steps=3)
+        assert handle.bounding_box()["y"] == pytest.approx(box["y"] - by, abs=2)
+    look.page.mouse.up()
+    look.until(lambda: handle.get_attribute("aria-expanded") == "true")
+    assert look.page.locator(".icon-button.main").is_visible()
+    look.page.locator(".icon-button.main").focus()
+    look.page.keyboard.press("Enter")
+    assert look.page.locator(".status").text_content() == "Paused"
+    handle.click()
 
 
 def test_a_view_that_does_not_load_leaves_the_others(app: Open, coffee: Path) -> None:

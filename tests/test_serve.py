@@ -21,6 +21,7 @@ pytest.importorskip("uvicorn")
 
 from api_server import BINARY, Api, form, running
 
+from whatsit.serve import guard
 from whatsit.serve.settings import Limits, Settings
 from whatsit.serve.site import HEADERS
 
@@ -252,7 +253,10 @@ def test_bodies_of_other_types(api: Api, cat: Path, headers: dict[str, str]) -> 
     assert reply.error["hint"]
 
 
-def test_too_many_bytes_by_their_header_before_they_are_sent(api: Api) -> None:
+def test_too_many_bytes_by_their_header_before_they_are_sent(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "_LINGER_S", 0.1)
     head = b"POST /v1/classify HTTP/1.1\r\nHost: x\r\nContent-Length: 3000001\r\n\r\n"
     found = api.raw(head)
     assert found.startswith(b"HTTP/1.1 413 ")

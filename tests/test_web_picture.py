@@ -5,16 +5,17 @@ from __future__ import annotations
 import base64
 import random
 import struct
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from js import WEB
+from js import WEB, Js
 from make_pictures import STORED, damaged, encoded, png, turned
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageCms
 
 from whatsit import images, zoo
 from whatsit.errors import WhatsitError
@@ -151,6 +152,32 @@ def test_modes_of_png(page: Any, photo: Image.Image, see_through: Image.Image) -
     # 16 bits of grey are cut to 8 by the browser, and rounded by Python.
     levels = np.random.default_rng(1).integers(0, 65536, (40, 40)).astype(np.uint16)
     assert difference(page, encoded(Image.fromarray(levels), "PNG")) == 1
+
+
+def test_colour_profiles_change_nothing(page: Any, photo: Image.Image) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
+    for kind, options in (("PNG", {}), ("WEBP", {"lossless": True}), ("JPEG", {}), ("AVIF", {})):
+        assert difference(page, encoded(photo, kind, icc_profile=swapped, **options)) == 0, kind
+    plain = encoded(photo, "PNG")
+    gamma = struct.pack(">I4sI", 4, b"gAMA", 100_000)
+    gamma += struct.pack(">I", zlib.crc32(gamma[4:]))
+    assert difference(page, plain[:33] + gamma + plain[33:]) == 0
+
+
+def test_a_profile_is_taken_out_of_png_alone(js: Js, photo: Image.Image) -> None:
+    """What WebKit would go by; the rest of the file is as it was."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    module, plain = "core/picture/profiles.js", encoded(photo, "PNG")
+    other = encoded(photo, "PNG", icc_profile=profile, dpi=(72, 72))
+    for kind, content, wanted in (
+        ("PNG", encoded(photo, "PNG", icc_profile=profile), plain),
+        ("PNG", other, encoded(photo, "PNG", dpi=(72, 72))),
+        ("PNG", plain, plain),
+        ("WEBP", other, other),
+        ("PNG", other[:60], other[:60]),  # cut within the profile
+    ):
+        assert js(module, "withoutProfile", kind, content).tobytes() == wanted
 
 
 def test_other_kinds(page: Any, photo: Image.Image, see_through: Image.Image) -> None:

@@ -39,7 +39,7 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
     A cause is named if it leaves at most half of the distance (a fifth where few scores are
     known), of two or three that come together still less. Of several that leave nearly as little,
     the one with the fewest deviations; if that is not one, they are told as what cannot be told
-    apart.
+    apart, unless the answers differ no more than those of two quantisations.
     """
     if agree(own.fit, targets):
         return Decision("agree")
@@ -66,6 +66,10 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
         if each.fit.mean <= limit and len(each.deviations) <= len(best.deviations)
     ]
     causes = _preferred(tied, best)
+    # Of two quantisations too, one of many ways comes near by chance; seldom just one.
+    several = len({each.codes for each in causes}) > 1
+    if several and start <= _QUANTISED + 2 * blur and not agree(best.fit, targets):
+        return Decision("close")
     return Decision("named", tuple(causes))
 
 

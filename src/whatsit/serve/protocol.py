@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from . import refusals
 from .refusals import Refusal
@@ -15,6 +19,7 @@ from .site import HEADERS
 HEAD_TIMEOUT_S = 10.0
 READER_TIMEOUT_S = 30.0  # for a client to take what is written, 64 KiB and one piece of a file
 _HEAD_BYTES = 64 * 1024  # of headers, of what stands behind a body, or between its pieces
+_MOST_AHEAD = 100  # requests that are sent before the answers to those before them
 _FAR_TOO_MANY = 2  # times the limit of connections: beyond it nobody is told why
 
 
@@ -25,6 +30,7 @@ class Protocol(HttpToolsProtocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _reader_timer: asyncio.TimerHandle | None = None
+    _running: RequestResponseCycle | None = None  # `cycle` is the last that came
     _beside_body_bytes = 0
     _refused = False
     _in_body = False
@@ -41,6 +47,10 @@ class Protocol(HttpToolsProtocol):
         self._head_is_there()
         self._reader_reads()
         super().connection_lost(exc)
+        self.pipeline.clear()
+        if self._running is not None:  # uvicorn tells the last request alone
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -70,6 +80,8 @@ class Protocol(HttpToolsProtocol):
         self._head_is_there()
         self._in_body = True
         super().on_headers_complete()
+        if len(self.pipeline) > _MOST_AHEAD:
+            raise ValueError("too many requests ahead")  # the parser stops, and it is a bad request
 
     def on_body(self, body: bytes) -> None:
         self._beside_body_bytes = 0
@@ -79,6 +91,15 @@ class Protocol(HttpToolsProtocol):
         self._beside_body_bytes = 0
         self._in_body = False
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:  # those that came ahead first, or they would be more and more
+            self.flow.pause_reading()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
 
     def send_400_response(self, msg: str) -> None:
         self._end_with(Refusal(400, "bad-request", "this is no valid HTTP request"))
@@ -110,7 +131,8 @@ class Protocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+        running = self._running
+        if running is None or running.response_complete or not running.response_started:
             self.transport.write(_raw(refusal))
         self.transport.close()
 

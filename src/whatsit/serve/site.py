@@ -61,7 +61,7 @@ _PACKED = frozenset({".jpg", ".png", ".woff2"})  # gzip gains nothing on these
 _WORTH = 0.95  # of the size: what gzip makes no smaller than this is sent as it is
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _PRELOAD = b"<!-- modulepreload -->"  # in the start page, where its modules are to be named
-_MAIN = "app/main.js"
+_FIRST = ("app/early.js", "app/main.js")  # the scripts of that page
 _IMPORT = re.compile(r'^(?:import|export)\b[^;"]*?"(\.{1,2}/[^"]+)";', re.MULTILINE)
 _DIGITS = 12  # of a sha256, in the file name of a model whose own name is no file name
 
@@ -160,12 +160,12 @@ def _preloads() -> bytes:
 
     A browser then asks for them at once, and not for each where it finds the one that imports it.
     """
-    found = [_MAIN]
+    found = [*_FIRST]
     for path in found:  # grows meanwhile
         text = (_WEB / path).read_text(encoding="utf-8")
         near = (posixpath.normpath(f"{path}/../{name}") for name in _IMPORT.findall(text))
         found += dict.fromkeys(other for other in near if other not in found)
-    return "\n".join(f'<link rel="modulepreload" href="{path}">' for path in found[1:]).encode()
+    return "\n".join(f'<link rel="modulepreload" href="{path}">' for path in found).encode()
 
 
 def _engine_files() -> Iterator[SiteFile]:
@@ -194,7 +194,8 @@ def _model_files(models: Sequence[Bundle]) -> Iterator[SiteFile]:
         kind = _content_type(row["file"])
         yield SiteFile(row["file"], kind, bundle.sha256, len(bundle.data), bundle.data)
         rows.append(row)
-    index = {"default": models[0].name, "models": rows}
+    runtime = hashlib.sha256((_RT / _VERSIONS).read_bytes()).hexdigest()[:_DIGITS]
+    index = {"default": models[0].name, "runtime": runtime, "models": rows}
     yield SiteFile.of("models/index.json", _json(index))
 
 

@@ -151,6 +151,7 @@ export class Controls {
       const all = Number.isFinite(video.duration) ? video.duration : 0;
       this.seek.max = String(all || 1);
       this.seek.value = String(video.currentTime);
+      this.seek.style.setProperty("--at", String(all ? video.currentTime / all : 0));
       const text = `${clock(video.currentTime)} / ${clock(all)}`;
       write(this.time, text);
       attribute(this.seek, "aria-valuetext", text);

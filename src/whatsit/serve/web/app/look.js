@@ -183,14 +183,24 @@ class Look {
       cameras: camera.devices.length,
       behind: this.subject.behind,
     });
+    const plain = mode === "empty" || mode === "problem" || mode === "waiting";
+    attribute(this.wrap, "data-plain", plain ? (list ? "list" : mode) : null);
+    attribute(this.results.element, "data-idle", plain && mode !== "waiting");
     this.controls.say(this.#line());
     this.why.allow(mode === "picture" || (this.#moves && paused));
     this.#run();
-    if (mode === "problem" || (mode === "empty" && !list)) {
-      this.results.wait(WORDS.verdict.nothingYet, WORDS.verdict.nothingYetText);
-      this.results.facts.showAnswer({ answer: null, stats: null });
-    } else if (mode === "waiting") this.results.wait(WORDS.verdict.looking);
+    if (plain) this.#nothing();
     this.#outline();
+  }
+
+  /** No picture is answered: the results say so, and the facts name no answer. */
+  #nothing() {
+    this.results.facts.showAnswer({ answer: null, stats: null });
+    if (this.stage.mode === "waiting") this.results.wait(WORDS.verdict.looking);
+    else if (this.subject.lists) this.results.wait(this.subject.several?.words ?? "");
+    else if (this.app.engine !== null) {
+      this.results.wait(WORDS.verdict.nothingYet, WORDS.verdict.nothingYetText);
+    }
   }
 
   /** What is told over the picture. */

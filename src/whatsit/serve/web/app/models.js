@@ -20,6 +20,8 @@ export class Models extends EventTarget {
   #engine;
   #store;
   standard = "";
+  /** Another one where the files of the engine are others. */
+  runtime = "";
 
   /**
    * @param {() => any} engine
@@ -47,6 +49,7 @@ export class Models extends EventTarget {
     const index = await response.json();
     this.#site = index.models;
     this.standard = index.default;
+    this.runtime = index.runtime;
     await this.#readOwn();
   }
 
@@ -95,10 +98,14 @@ export class Models extends EventTarget {
    */
   async addBytes(name, bytes, origin) {
     const facts = await this.#engine().open({ name, bytes: bytes.slice() });
-    await this.#store.models.put({ name, bytes, origin });
-    this.#forget(name);
-    await this.#readOwn();
-    this.dispatchEvent(new CustomEvent("use", { detail: facts }));
+    try {
+      await this.#store.models.put({ name, bytes, origin });
+      this.#forget(name);
+      await this.#readOwn();
+    } finally {
+      // In use it is by now, kept or not.
+      this.dispatchEvent(new CustomEvent("use", { detail: facts }));
+    }
     return facts;
   }
 

@@ -103,15 +103,18 @@ function threadField(app, changed) {
     app.state.set("threads", Number(input.value));
     changed();
   });
-  input.addEventListener("input", () => write(output, input.value));
+  const show = () => {
+    write(output, input.value);
+    input.style.setProperty("--at", String((Number(input.value) - 1) / Math.max(1, most - 1)));
+  };
+  input.addEventListener("input", show);
   const draw = () => {
     const facts = app.engine?.facts;
     const usable = facts?.build === "threaded";
     input.disabled = !usable || most === 1;
     note.hidden = usable;
-    const count = facts?.threads ?? 1;
-    input.value = String(count);
-    write(output, String(count));
+    input.value = String(facts?.threads ?? 1);
+    show();
   };
   const head = h("div", { class: "field-head" }, h("label", { for: "threads" }, W.threads), output);
   return { element: h("div", { class: "field slider" }, head, input, note), draw };

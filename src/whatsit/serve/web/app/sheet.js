@@ -8,9 +8,11 @@ import { attribute, h, icon } from "./dom.js";
 import { WORDS } from "./words.js";
 
 const FLICK = 40; // pixels of a drag that say what is meant
+const SETTLE_MS = 180;
 
 export class Sheet {
   #from = 0;
+  #height = 0; // when the finger came down
   #dragged = false;
 
   /**
@@ -35,10 +37,10 @@ export class Sheet {
       icon("up"),
       h("span", { class: "handle-word" }, WORDS.details),
     );
-    const results = h("div", { class: "sheet-peek" }, ...peek);
+    this.peek = h("div", { class: "sheet-peek" }, ...peek);
     // Scrolled by keyboard, too, where it is longer than the screen.
     const scroll = { class: "sheet-scroll", tabindex: "0", role: "group", "aria-label": WORDS.results };
-    this.scroll = h("div", scroll, results, this.more);
+    this.scroll = h("div", scroll, this.peek, this.more);
     const named = { class: "sheet", "aria-label": WORDS.results };
     this.element = h("section", named, this.handle, this.scroll);
     this.open = false;
@@ -71,27 +73,42 @@ export class Sheet {
   /** @param {PointerEvent} event */
   #down(event) {
     this.#from = event.clientY;
+    this.#height = this.element.offsetHeight;
     this.#dragged = false;
     this.handle.setPointerCapture(event.pointerId);
   }
 
-  /** @param {PointerEvent} event */
-  #move(event) {
-    if (!this.handle.hasPointerCapture(event.pointerId)) return;
+  /** The edge stays under the finger, between what always shows and what there is room for. */
+  #move(/** @type {PointerEvent} */ event) {
+    if (!this.handle.hasPointerCapture(event.pointerId) || this.#beside) return;
     const by = event.clientY - this.#from;
     if (Math.abs(by) > 4) this.#dragged = true;
-    if (this.#dragged) this.element.style.setProperty("--drag", `${by}px`);
+    if (!this.#dragged) return;
+    attribute(this.element, "data-dragged", true);
+    const rest = this.element.offsetHeight - this.scroll.clientHeight + this.peek.offsetHeight;
+    this.element.style.height = `${Math.max(rest, this.#height - by)}px`; // at most: app.css
   }
 
   /** @param {PointerEvent} event */
   #up(event) {
     const by = event.clientY - this.#from;
-    if (by < -FLICK) this.open = true;
-    else if (by > FLICK) this.open = false;
+    if (this.#dragged && Math.abs(by) > FLICK) this.open = by < 0;
     this.#settle();
   }
 
+  /** From where the finger left it to where it belongs. */
   #settle() {
-    this.element.style.removeProperty("--drag");
+    const from = this.element.offsetHeight;
+    if (!this.element.hasAttribute("data-dragged")) return;
+    attribute(this.element, "data-dragged", null);
+    this.element.style.removeProperty("height");
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    const heights = [{ height: `${from}px` }, { height: `${this.element.offsetHeight}px` }];
+    this.element.animate(heights, { duration: SETTLE_MS, easing: "ease-out" });
+  }
+
+  /** Whether it stands beside the stage, on a phone that lies on its side. */
+  get #beside() {
+    return this.element.offsetLeft > 0;
   }
 }

@@ -27,7 +27,7 @@ export const WORDS = {
     outline: "Show what the model sees",
     settings: "Settings",
     seek: "Position in the video",
-    back: (/** @type {number} */ count) => `All ${count} pictures`,
+    back: (/** @type {number} */ count) => `All ${count} files`,
     credit: (/** @type {string} */ credit) => `Photo: ${credit}`,
     picture: (/** @type {string} */ name) => `The picture ${name}`,
     answered: (/** @type {number} */ good, /** @type {number} */ all) => `${good} of ${all} answered`,

@@ -5,16 +5,17 @@
  */
 
 import { WhatsitError } from "./errors.js";
+import { canvas } from "./picture/canvas.js";
 import { hasSize, kindOf, sizeOf } from "./picture/header.js";
 import { openJpeg } from "./picture/jpeg.js";
 import { takeOrientation } from "./picture/orientation.js";
+import { withoutProfile } from "./picture/profiles.js";
 import { repr } from "./repr.js";
 import { isAcross, stepsInto } from "./turning.js";
 
 /** @typedef {import("./resample.js").Image} Image */
 /** @typedef {import("./picture/jpeg.js").Picture} Picture */
 /** @typedef {import("./picture/jpeg.js").Shrink} Shrink */
-/** @typedef {OffscreenCanvasRenderingContext2D | CanvasRenderingContext2D} Context */
 /** @typedef {import("./turning.js").Steps} Steps */
 
 export const MAX_PIXELS = 178_956_970; // as whatsit.images has it
@@ -57,7 +58,8 @@ export async function decode(blob, { maxPixels = MAX_PIXELS, shrink = null } = {
     const picture = openJpeg(bytes, size, orientation, { name: repr(name), shrink });
     if (picture !== null) return picture;
   }
-  const source = plain === bytes ? blob : new Blob([/** @type {BlobPart} */ (plain)]);
+  const shown = withoutProfile(kind, plain);
+  const source = shown === bytes ? blob : new Blob([/** @type {BlobPart} */ (shown)]);
   const bitmap = await bitmapOf(source, kind, name);
   try {
     checkSize(bitmap.width, bitmap.height, name, maxPixels);
@@ -130,48 +132,6 @@ function put(tile, data, left, top, [corner, right, down]) {
       to += right * 3;
     }
   }
-}
-
-/**
- * A white canvas to read from; that of a page where a worker's has no 2D.
- * @param {number} width
- * @param {number} height
- * @returns {Context}
- */
-function canvas(width, height) {
-  /** @type {CanvasRenderingContext2DSettings} */
-  const options = { alpha: false, willReadFrequently: true, colorSpace: "srgb" };
-  const drawn = offscreen(width, height, options) ?? onPage(width, height, options);
-  if (drawn === null) {
-    const message = "this browser has no canvas to read pictures from";
-    throw new WhatsitError("runtime-unavailable", message, { hint: "update the browser" });
-  }
-  drawn.fillStyle = "#fff";
-  drawn.imageSmoothingEnabled = false;
-  return drawn;
-}
-
-/**
- * @param {number} width
- * @param {number} height
- * @param {CanvasRenderingContext2DSettings} options
- * @returns {Context | null}
- */
-function offscreen(width, height, options) {
-  if (typeof OffscreenCanvas === "undefined") return null;
-  return new OffscreenCanvas(width, height).getContext("2d", options);
-}
-
-/**
- * @param {number} width
- * @param {number} height
- * @param {CanvasRenderingContext2DSettings} options
- * @returns {Context | null}
- */
-function onPage(width, height, options) {
-  if (typeof document === "undefined") return null;
-  const element = Object.assign(document.createElement("canvas"), { width, height });
-  return element.getContext("2d", options);
 }
 
 /**

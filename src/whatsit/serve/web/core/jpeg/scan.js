@@ -32,11 +32,12 @@ export class Scan {
   }
 
   /**
-   * Reads a row of units to the rows of blocks from `top` on, or to all where it is null.
+   * Reads a row of units.
    * @param {number} unit
    * @param {boolean} isOnly whether `blocks` of the planes hold this row alone
    */
   readRow(unit, isOnly) {
+    if (this.isDry && this.interval === 0) return;
     if (this.planes.length === 1) {
       this.#readAlone(unit, isOnly);
       return;
