@@ -106,11 +106,11 @@ class AppPage:
 
     @property
     def headline(self) -> str:
-        return self.page.locator(".headline").text_content()
+        return self.page.locator("#view-look .headline").text_content()
 
     @property
     def rows(self) -> list[str]:
-        return self.page.locator(".row:not([data-empty]) .row-label").all_text_contents()
+        return self.page.locator("#view-look .row:not([data-empty]) .row-label").all_text_contents()
 
     def until(self, good: Any, seconds: float = 20) -> None:
         """Asks again until `good()`: the page's policy allows no code of the driver's own."""

@@ -80,7 +80,7 @@ def start(app: AppPage) -> None:
 
 
 def files(app: AppPage, *paths: Path) -> None:
-    app.page.locator("input[type=file][multiple]").set_input_files([str(path) for path in paths])
+    app.page.locator("#view-look input[type=file]").set_input_files([str(path) for path in paths])
 
 
 def silent(app: AppPage) -> None:
@@ -503,11 +503,13 @@ def test_by_keyboard_alone(look: AppPage) -> None:
     assert look.page.evaluate("document.activeElement.id") == "settings-button"
 
 
+MOVING = "document.querySelector('.sheet').getAnimations().length"
+
+
 def test_the_sheet_is_drawn_up_by_a_finger(look: AppPage) -> None:
-    box = look.page.locator(".handle").bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     mouse = look.page.mouse
     for by, visible in ((-120, True), (120, False)):
+        look.until(lambda: not look.page.evaluate(MOVING))
         box = look.page.locator(".handle").bounding_box()
         x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
         mouse.move(x, y)
@@ -591,13 +593,18 @@ def test_another_camera_is_opened_once(look: AppPage) -> None:
 
 
 def test_a_sample_that_comes_late_does_not_take_another_view(look: AppPage) -> None:
-    held: list[Any] = []
-    look.page.route("**/samples/coffee.jpg", held.append)
+    look.page.evaluate("""() => {
+      const {fetch} = window;
+      window.fetch = async (...asked) => {
+        window.fetch = fetch;
+        await new Promise(resolve => (window.letGo = resolve));
+        return fetch(...asked);
+      };
+    }""")
     look.page.get_by_role("button", name="sample picture: coffee").click()
-    look.until(lambda: held != [])
     look.page.get_by_role("tab", name="Teach").click()
-    held.pop().continue_()
-    look.page.unroute("**/samples/coffee.jpg")
+    look.page.evaluate("() => letGo()")
+    look.page.wait_for_timeout(300)
     look.page.locator(".teach-classes").wait_for()
     assert mode(look) == "empty"
     look.page.get_by_role("tab", name="Look").click()
@@ -616,13 +623,22 @@ def test_a_picture_outlasts_a_visit_to_another_view(look: AppPage, coffee: Path)
 
 
 def test_of_two_drops_the_last_is_answered(look: AppPage, cat: Path, coffee: Path) -> None:
-    for path in (cat, coffee, cat, coffee):
-        data = base64.b64encode(path.read_bytes()).decode()
-        look.page.evaluate(GIVE, [data, path.name, "drop"])
+    given = [base64.b64encode(path.read_bytes()).decode() for path in (cat, coffee)]
+    look.page.evaluate(
+        f"""([cat, coffee]) => {{
+      window.told = [];
+      const headline = document.querySelector("#view-look .headline");
+      new MutationObserver(() => told.push(headline.textContent)).observe(headline,
+        {{childList: true}});
+      const give = {GIVE};
+      for (const picture of [cat, coffee, cat]) give([picture, "a.png", "drop"]);
+      give([coffee, "last.png", "drop"]);
+    }}""",
+        given,
+    )
     look.until(lambda: look.headline == "Espresso")
-    assert look.page.locator(".status").text_content() == coffee.name
-    look.page.wait_for_timeout(300)
-    assert look.headline == "Espresso"
+    assert look.page.locator(".status").text_content() == "last.png"
+    assert look.page.evaluate("told") == ["Looking…", "Espresso"]
 
 
 URLS = """() => {

@@ -523,7 +523,8 @@ def test_what_waits_when_the_worker_dies_is_rejected(running: Asker) -> None:
         """async () => {
           const data = new Uint8Array(48 * 48 * 3);
           const model = await fetch("models/mobilenet-v2-int8.tflite");
-          const opening = engine.open({name: "x", bytes: new Uint8Array(await model.arrayBuffer())});
+          const bytes = new Uint8Array(await model.arrayBuffer());
+          const opening = engine.open({name: "x", bytes});
           for (let turn = 0; turn < 20; turn += 1) await null;  // it is on its way
           const all = await Promise.allSettled([
             opening, engine.classify({width: 48, height: 48, data}),

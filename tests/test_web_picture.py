@@ -17,9 +17,9 @@ from make_pictures import STORED, damaged, encoded, png, turned
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from whatsit import images, zoo
+from whatsit import images, preprocess, zoo
 from whatsit.errors import WhatsitError
-from whatsit.preprocess import Preprocess, place, run
+from whatsit.preprocess import Preprocess
 
 ADDRESS = "http://whatsit.test/"  # never looked up: the page is given its files by the test
 GOLDEN = sorted(file for file in zoo.GOLDEN.iterdir() if file.suffix in (".jpg", ".png"))
@@ -126,9 +126,9 @@ def test_turned_pictures_are_upright(page: Any, photo: Image.Image, orientation:
 def test_exif_that_cannot_be_read_turns_nothing(page: Any, photo: Image.Image) -> None:
     whole = turned(photo, 6, "JPEG", quality=95)
     start = whole.index(b"Exif")
-    for place, value in ((6, b"??"), (10, b"\xff\xff\xff\xff"), (14, b"\xff\xff"), (24, b"\0\x63")):
+    for at, value in ((6, b"??"), (10, b"\xff\xff\xff\xff"), (14, b"\xff\xff"), (24, b"\0\x63")):
         data = bytearray(whole)
-        data[start + place : start + place + len(value)] = value
+        data[start + at : start + at + len(value)] = value
         assert decode(page, bytes(data)).shape[0] in (97, 61)
 
 
@@ -218,16 +218,18 @@ def test_large_jpegs_are_decoded_as_small_as_in_python(page: Any, orientation: i
     ):
         content = turned(photo.resize(size), orientation, "JPEG", quality=80)
         rule = Preprocess.parse(spec)
-        image = images.open_image(
-            content, shrink=lambda height, width: rule.shrink((height, width), shape)
-        )
+
+        def shrink(height: int, width: int, rule: Preprocess = rule) -> float:
+            return rule.shrink((height, width), shape)
+
+        image = images.open_image(content, shrink=shrink)
         seen.add(round(size[0] / image.width))
-        expected = run(rule, image, shape, within=images.covered(image))
+        expected = preprocess.run(rule, image, shape, within=images.covered(image))
         parts = {"content": base64.b64encode(content).decode(), "rule": spec, "shape": shape}
         looked = page.evaluate(LOOK, parts)
         assert tuple(looked["size"]) == size
         assert looked["pixels"] == expected.ravel().tolist(), (spec, size)
-        box = place(rule, size[::-1], shape).box
+        box = preprocess.place(rule, size[::-1], shape).box
         assert list(looked["crop"].values()) == pytest.approx(box)
     assert seen == {1, 2, 4, 8}
 

@@ -174,8 +174,9 @@ async function keep(path, version, cache, old, was) {
     const same = await old.match(path);
     if (same !== undefined) return cache.put(path, same);
   }
-  // The page has just fetched most of them: what the browser still has need not come again.
-  for (const mode of /** @type {RequestCache[]} */ (["default", "reload"])) {
+  // The page has just fetched most of them: what the browser still has need not even be asked for,
+  // since its sha256 tells whether it is the right one.
+  for (const mode of /** @type {RequestCache[]} */ (["force-cache", "reload"])) {
     const response = await fetch(path, { cache: mode });
     const bytes = response.ok ? await response.arrayBuffer() : null;
     if (bytes !== null && (await hex(bytes)) === sha256) return cache.put(path, ready(bytes, path));
