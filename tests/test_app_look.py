@@ -137,6 +137,16 @@ def test_live_rows_follow_the_camera_and_stay_steady(look: AppPage) -> None:
     silent(look)
 
 
+def test_a_longer_interval_leaves_frames_out_and_they_are_counted(look: AppPage) -> None:
+    start(look)
+    look.page.get_by_role("button", name="Settings").click()
+    look.page.get_by_label("Time between answers").fill("5")  # a second
+    look.until(lambda: int("0" + look.fact("Frames dropped").text_content().strip("–")) > 15)
+    assert float(look.fact("Answers a second").text_content()) < 4
+    look.page.get_by_label("Time between answers").fill("0")
+    look.page.keyboard.press("Escape")
+
+
 def test_pause_and_resume(look: AppPage) -> None:
     start(look)
     look.until(lambda: look.rows != [])

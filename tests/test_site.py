@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import re
 import threading
 from dataclasses import replace
@@ -245,3 +246,18 @@ def test_what_gzip_cannot_shrink_is_sent_as_it_is() -> None:
 def test_bundles_are_not_copied() -> None:
     data = own_model().data
     assert SiteFile.of("models/own.tflite", data).read() is data
+
+
+@needs_app
+def test_the_start_page_names_all_modules_that_the_app_starts_with(site: Site) -> None:
+    page = site.get("").read().decode()
+    named = re.findall(r'<link rel="modulepreload" href="([^"]+)">', page)
+    assert len(named) == len(set(named))
+    assert {"app/early.js", "app/main.js", "engine/client.js", "core/errors.js"} <= set(named)
+    assert set(named) <= set(site.files)
+    for path in named:  # each import of one stands alone at the end of a line
+        for line in site.files[path].read().decode().splitlines():
+            if line.endswith('.js";') and ("} from" in line or line.startswith("import")):
+                near = (Path(path).parent / line.split('"')[1]).as_posix()
+                assert os.path.normpath(near) in named, (path, line)
+    assert "app/teach/view.js" not in named  # which comes when it is opened

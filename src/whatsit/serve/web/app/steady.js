@@ -5,6 +5,7 @@ import { HARD, agrees } from "./verdict.js";
 
 const LEAD = 1.05; // by which other words must lead those that stand before they replace them
 const LEAST = 1e-6; // what a threshold of 0 comes to
+const LEAST_MS = 0.1; // between two frames
 const LEAVE = 0.75; // of the threshold: a row goes below this
 
 /** @typedef {import("./verdict.js").Said} Said */
@@ -30,12 +31,14 @@ export class Steady {
   }
 
   /**
-   * @param {number} time_ms
+   * @param {number} now_ms
    * @param {Float32Array} scores
    * @param {Said} said Of these scores.
    * @returns {{rows: import("./rows.js").Row[], said: Said}}
    */
-  step(time_ms, scores, said) {
+  step(now_ms, scores, said) {
+    // Some browsers tell the time in coarse steps: two frames may have the same.
+    const time_ms = Math.max(now_ms, this.#last_ms + LEAST_MS);
     const mean = this.#smoother.step(time_ms, scores);
     const rows = this.#shown.step(mean).map(({ index, score }) => {
       return { label: this.labels[index], score };
