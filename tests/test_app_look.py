@@ -793,3 +793,13 @@ def test_what_is_heard_does_not_change_with_each_frame(look: AppPage) -> None:
     times = look.page.evaluate("heard")
     assert 1 <= len(times) <= 4
     assert all(after - before > 1900 for before, after in pairwise(times))
+
+
+def test_a_model_of_ones_own_is_used_though_nothing_can_be_kept(app: Open, tmp_path: Path) -> None:
+    own = tmp_path / "mine.tflite"
+    own.write_bytes(zoo.open_builtin("mobilenet-v2-int8").data)
+    page = app("IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError') }")
+    page.page.locator("input[type=file][multiple]").first.set_input_files(str(own))
+    page.until(lambda: page.page.locator("#cards .card").is_visible())
+    assert "kept" in page.page.locator("#cards .card").text_content()
+    assert page.fact("Model").text_content().startswith("mine, ")

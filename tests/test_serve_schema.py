@@ -16,16 +16,26 @@ from api_server import running
 
 from whatsit.serve.settings import Settings
 
-# A class, a region or a rule can be well formed and yet make no sense, which is 422.
-ARGUMENTS = ["--max-examples=5", "--seed=1", "--exclude-checks=positive_data_acceptance"]
+CONFIG = Path(__file__).parent.parent / "schemathesis.toml"
+KEY = "kept-secret"
+ARGUMENTS = ["--max-examples=5", "--seed=1"]
 RUN = "import sys; from schemathesis.cli import schemathesis; schemathesis(sys.argv[1:])"
 
 
-def test_what_the_description_promises(tmp_path: Path) -> None:
-    with running(Settings(workers=2)) as api:
+@pytest.mark.parametrize(
+    ("key", "headers"),
+    [
+        (None, []),
+        (KEY, ["-H", f"X-API-Key: {KEY}"]),
+        (KEY, ["-H", f"Authorization: Bearer {KEY}"]),
+    ],
+)
+def test_what_the_description_promises(tmp_path: Path, key: str | None, headers: list[str]) -> None:
+    with running(Settings(workers=2, api_key=key)) as api:
         address = f"http://127.0.0.1:{api.port}/openapi.json"
         done = subprocess.run(
-            [sys.executable, "-c", RUN, "run", address, *ARGUMENTS],
+            [sys.executable, "-c", RUN, f"--config-file={CONFIG}", "run", address]
+            + [*ARGUMENTS, *headers],
             cwd=tmp_path,
             capture_output=True,
             text=True,

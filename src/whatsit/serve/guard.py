@@ -189,16 +189,15 @@ def _length(scope: Scope) -> float:
 
 
 def _check_key(key: bytes, headers: dict[bytes, bytes]) -> None:
-    """Raises a refusal without the key, or with a wrong one beside it.
+    """Raises a refusal without the key, or with other credentials beside it.
 
-    Authorization of another scheme may be for somebody else, such as a proxy. The comparison takes
-    as long for any other key.
+    The comparison takes as long for any other key.
     """
-    given = [headers[b"x-api-key"]] if b"x-api-key" in headers else []
-    scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
-    if scheme.lower() == b"bearer":
-        given.append(token)
-    if not given or not all(hmac.compare_digest(each.strip(), key) for each in given):
+    given = [headers[b"x-api-key"].strip()] if b"x-api-key" in headers else []
+    if b"authorization" in headers:
+        scheme, _, token = headers[b"authorization"].partition(b" ")
+        given.append(token.strip() if scheme.lower() == b"bearer" else b"")
+    if not given or not all(hmac.compare_digest(each, key) for each in given):
         raise refusals.unauthorized()
 
 
