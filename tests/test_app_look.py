@@ -798,7 +798,9 @@ def test_what_is_heard_does_not_change_with_each_frame(look: AppPage) -> None:
 def test_a_model_of_ones_own_is_used_though_nothing_can_be_kept(app: Open, tmp_path: Path) -> None:
     own = tmp_path / "mine.tflite"
     own.write_bytes(zoo.open_builtin("mobilenet-v2-int8").data)
-    page = app("IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError') }")
+    page = app(
+        "IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError') }"
+    )
     page.page.locator("input[type=file][multiple]").first.set_input_files(str(own))
     page.until(lambda: page.page.locator("#cards .card").is_visible())
     assert "kept" in page.page.locator("#cards .card").text_content()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +74,7 @@ def changed(site: Site, **texts: str) -> dict[str, SiteFile]:
     """The files with some of them longer, and a version.json that says so."""
     files = dict(site.files)
     for path, text in texts.items():
-        name = path.replace("__", "/").replace("_css", ".css")
+        name = path.replace("__", "/").replace("_css", ".css").replace("_html", ".html")
         files[name] = SiteFile.of(name, site.files[name].read() + text.encode())
     about = json.loads(site.files["version.json"].read())
     facts = {p: {"sha256": f.sha256, "bytes": f.size_bytes} for p, f in files.items()}
@@ -165,6 +167,81 @@ def unkept(page: Any, site: Site) -> list[str]:
     files = page.evaluate(KEPT)["files"][site.version]
     there = {path.lstrip("/") for path in files} | {"sw.js"}
     return [path for path in ("index.html", "app.css", "app/main.js") if path not in there]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A file that is not sent before `free` is set."""
+
+    file: SiteFile
+    free: threading.Event
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def gzipped(self) -> bytes | None:
+        self.free.wait(30)
+        return self.file.gzipped()
+
+
+def versions(page: Any) -> set[str]:
+    return set(page.evaluate(KEPT)["files"])
+
+
+def test_a_version_that_waits_or_installs_outlasts_what_becomes_of_another(
+    host: StaticHost,
+    tmp_path: Path,
+    app_server: AppServer,  # noqa: F811
+) -> None:
+    site = app_server.site
+    other = "models/mobilenet-v2-int8.tflite"
+    second = changed(site, app_css="/* second */")
+    third = changed(site, app_css="/* third */", index_html="<!-- third -->")
+    first_version, second_version, third_version = (
+        json.loads(files["version.json"].read())["version"] for files in (site.files, second, third)
+    )
+    with visit(tmp_path, host) as app:
+        wait_until_kept(app, first_version)
+        page = app.page
+        assert page.evaluate(f"fetch('{other}').then(async (r) => (await r.blob()).size)") > 1e6
+        app.until(lambda: "/" + other in page.evaluate(KEPT)["files"][first_version])
+        notice = page.get_by_text("A new version is ready")
+        host.files = second
+        page.reload()
+        app.ready().until(notice.is_visible)
+        # A third version cannot be had whole: the second waits as before.
+        host.files = {**third, "app.css": site.files["app.css"]}
+        host.asked.clear()
+        page.reload()
+        app.ready().until(lambda: "app.css" in host.asked and not installing(page))
+        assert versions(page) >= {first_version, second_version}
+        # The third is on its way when a person asks for the second.
+        free = threading.Event()
+        host.files = {**third, "app.css": Held(third["app.css"], free)}  # type: ignore[dict-item]
+        host.asked.clear()
+        page.reload()
+        app.ready().until(lambda: "app.css" in host.asked)
+        with page.expect_navigation():
+            page.get_by_role("button", name="Reload").click()
+        app.ready()
+        assert "/* second */" in page.evaluate("fetch('app.css').then((r) => r.text())")
+        free.set()
+        app.until(notice.is_visible)
+        with page.expect_navigation():
+            page.get_by_role("button", name="Reload").click()
+        app.ready()
+        kept = wait_until_kept(app, third_version)
+        assert "/" + other in kept["files"][third_version]  # what was used follows
+        host.stop()
+        page.reload()
+        app.ready()
+        assert "/* third */" in page.evaluate("fetch('app.css').then((r) => r.text())")
+
+
+def installing(page: Any) -> bool:
+    return page.evaluate(
+        "async () => (await navigator.serviceWorker.getRegistration()).installing !== null"
+    )
 
 
 def test_on_a_host_without_headers_the_second_visit_is_isolated(

@@ -153,6 +153,17 @@ def test_a_mean_and_std_of_no_known_kind(tmp_path: Path) -> None:
     assert "mean-std" not in against(tmp_path, ill.top(answer, ill.names())).causes
 
 
+def test_a_mean_and_std_fitted_to_five_scores_of_another_decoder(tmp_path: Path) -> None:
+    """No pixel is more than a level off, and a mean and std fit these scores to within rounding."""
+    photo = zoo.GOLDEN / "camera.png"
+    pixels = ill.pixels(photo)
+    noise = np.random.default_rng(2).integers(-1, 2, pixels.shape)
+    answer = ill.scores(MODEL, np.clip(pixels + noise, 0, 255).astype(np.uint8))
+    found = against(tmp_path, ill.top(answer, ill.names()), photo=photo, model=MODEL)
+    assert found.causes in ((), ("small-difference",))
+    assert not found.serious
+
+
 def test_three_faults_of_a_usual_script(tmp_path: Path) -> None:
     """What cv2.imread and cv2.resize do, without a colour conversion."""
     image = np.asarray(Image.open(COFFEE).convert("RGB"))[..., ::-1].astype(float)

@@ -33,9 +33,9 @@ RUN = "import sys; from schemathesis.cli import schemathesis; schemathesis(sys.a
 def test_what_the_description_promises(tmp_path: Path, key: str | None, headers: list[str]) -> None:
     with running(Settings(workers=2, api_key=key)) as api:
         address = f"http://127.0.0.1:{api.port}/openapi.json"
+        run = [sys.executable, "-c", RUN, f"--config-file={CONFIG}", "run"]
         done = subprocess.run(
-            [sys.executable, "-c", RUN, f"--config-file={CONFIG}", "run", address]
-            + [*ARGUMENTS, *headers],
+            [*run, address, *ARGUMENTS, *headers],
             cwd=tmp_path,
             capture_output=True,
             text=True,

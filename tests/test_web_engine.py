@@ -1,23 +1,30 @@
-"""The engine of the web app in a real browser: its answers are Python's, and nothing breaks it."""
+"""The engine of the web app in a real browser: its answers are Python's."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
+import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from app_page import LOCAL
-from conftest import CHROMIUM, QUIET
+from engine_page import (
+    DEFAULT,
+    Asker,
+    Opened,
+    base64_of,
+    chromium,
+    opened,
+    plain,
+    rgb,
+    running,
+    site,
+    still_works,
+)
 from js import Js
-from make_models import bundle, pixels
+from make_models import bundle, padded, pixels
 from PIL import Image
-from site_server import served
 from test_web_explain import same
 
 import whatsit
@@ -26,106 +33,14 @@ from whatsit.graph import graft
 from whatsit.serve.site import Site, is_built
 from whatsit.zoo.golden_answers import judge
 
+__all__ = ["chromium", "opened", "plain", "running", "site"]  # fixtures
+
 pytestmark = pytest.mark.skipif(not is_built(), reason="the web app is not built: make web")
 
-WEB = Path(__file__).parent / "web"
-DEFAULT = zoo.DEFAULT
 OTHERS = [name for name in zoo.catalogue() if name != DEFAULT]
 SAME = 1e-6  # integer arithmetic: the same on every engine but for the last bit of a float
 FLOAT16 = 1e-4
 BUILDS = ["threaded", "relaxed", "compat"]
-
-
-def base64_of(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def rgb(picture: str) -> np.ndarray:
-    with Image.open(zoo.GOLDEN / picture) as image:
-        return np.asarray(image.convert("RGB"))
-
-
-class Asker:
-    """A page with an engine."""
-
-    def __init__(self, page: Any) -> None:
-        self.page = page
-
-    def __call__(self, name: str, *values: Any) -> Any:
-        return self.page.evaluate("values => window.ask(...values)", [name, *values])
-
-    def evaluate(self, script: str) -> Any:
-        return self.page.evaluate(script)
-
-    def classify(self, picture: np.ndarray, **options: Any) -> Any:
-        height, width, _ = picture.shape
-        return self("classify", base64_of(picture.tobytes()), width, height, options)
-
-    def in_worker(self, script: str) -> Any:
-        """What `script` gives in the engine's own worker, not in those of its threads."""
-        workers = [w for w in self.page.workers if "engine/worker.js" in w.url]
-        return workers[-1].evaluate(script)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium")
-    quiet = [flag for flag in QUIET if "host-resolver" not in flag]
-    with api.sync_playwright() as driver:
-        opened = driver.chromium.launch(
-            executable_path=CHROMIUM, chromium_sandbox=False, args=[*quiet, LOCAL]
-        )
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
-def site() -> Site:
-    return Site.of([zoo.open_builtin(name) for name in zoo.catalogue()])
-
-
-Opened = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def opened(chromium: Any, site: Site) -> Opened:
-    """`with opened(changed={…}, isolated=False) as ask:` is a page of the site, so changed."""
-    own = {name: (WEB / name).read_bytes() for name in ("engine.html", "engine_page.mjs")}
-    own["engine_page.js"] = own.pop("engine_page.mjs")  # hosts know the type of this ending
-    own["engine.html"] = own["engine.html"].replace(b"engine_page.mjs", b"engine_page.js")
-
-    @contextmanager
-    def opened(**options: Any) -> Iterator[Asker]:
-        changed = {**own, **options.pop("changed", {})}
-        with served(site, changed, **options) as url:
-            page = chromium.new_page()
-            page.goto(url + "engine.html")
-            while not page.evaluate("window.ready === true"):
-                page.wait_for_timeout(20)
-            yield Asker(page)
-            page.close()
-
-    return opened
-
-
-@pytest.fixture(scope="module")
-def plain(opened: Opened) -> Iterator[Asker]:
-    """A page of the site as it is."""
-    with opened() as ask:
-        yield ask
-
-
-@pytest.fixture
-def running(plain: Asker) -> Asker:
-    """An engine of one thread, with the default model; started anew only where it must be."""
-    if plain.evaluate("window.engine?.facts.build") != "relaxed":
-        plain("start", {"build": "relaxed"})
-    if plain.evaluate("window.engine.model?.name") != DEFAULT:
-        plain("open", DEFAULT)
-    assert plain.evaluate("[engine.facts.build, engine.model.name]") == ["relaxed", DEFAULT]
-    return plain
 
 
 # ── its answers are Python's ─────────────────────────────────────────────────────────────────
@@ -221,6 +136,47 @@ def test_a_taught_model_says_why_and_one_without_a_map_why_not(running: Asker) -
     assert error["code"] == "model-unsupported"
     assert error["message"].startswith("model 'tiny' cannot say why: ")
     assert "taught from them" in error["hint"]
+
+
+def test_twenty_thousand_classes_are_answered_as_in_python(running: Asker) -> None:
+    count = 20_000
+    parent = zoo.open_builtin(DEFAULT)
+    labels = [f"species {index} of the meadow" for index in range(count)]
+    data = Bundle.create(
+        padded(parent.data, 9_000, 10_000),
+        name="meadow",
+        labels=labels,
+        preprocess=parent.preprocess,
+        mean=parent.input.mean[0],
+        std=parent.input.std[0],
+    ).data
+    facts = running("openBytes", "meadow", base64_of(data), None)
+    assert (facts["classes"], facts["labels"]) == (count, labels)
+    with whatsit.load(Bundle.from_bytes(data, "meadow")) as classifier:
+        expected = classifier.classify(rgb("cat.png"), top=count).to_json()["predictions"]
+    found = running.classify(rgb("cat.png"), top=count, all=True)
+    scores = [row.pop("score") for row in found["result"]["predictions"]]
+    assert np.abs(np.array(scores) - [row.pop("score") for row in expected]).max() <= SAME
+    assert found["result"]["predictions"] == expected  # the zeros in their order, too
+    assert len(found["scores"]) == count
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("size", [(50, 20_000), (20_000, 50)])
+def test_a_very_long_picture_is_answered_as_in_python(
+    running: Asker, size: tuple[int, int], kind: str
+) -> None:
+    width, height = size
+    picture = np.random.default_rng(1).integers(0, 256, (height // 10, width // 10, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(picture).resize(size).save(file, kind)
+    for rule in ("crop", "pad", "stretch"):
+        found = running("classifyFile", base64_of(file.getvalue()), {"rule": rule, "all": True})
+        assert found["size"] == list(size)
+        with whatsit.load(DEFAULT, preprocess=rule) as classifier:
+            expected = classifier.classify(file.getvalue(), top=1000).predictions
+        furthest = max(abs(found["scores"][row.index] - row.score) for row in expected)
+        assert furthest <= SAME, rule
 
 
 def test_facts_say_what_the_bundle_says(running: Asker) -> None:
@@ -391,13 +347,6 @@ def test_without_any_build_there_is_an_error(opened: Opened, missing: str) -> No
 # ── models that do not open ──────────────────────────────────────────────────────────────────
 
 
-def still_works(ask: Asker) -> None:
-    assert ask.evaluate("engine.model.name") == DEFAULT
-    found = ask.classify(rgb("camera.png"))
-    assert found["result"]["model"] == DEFAULT
-    assert found["result"]["predictions"][0]["label"] == "tripod"
-
-
 def test_a_model_with_another_sha256_is_refused(running: Asker) -> None:
     data = bundle(pixels(scale=1 / 255), 768)
     other = hashlib.sha256(b"").hexdigest()
@@ -443,151 +392,6 @@ def test_a_model_that_gives_no_probabilities_is_refused(running: Asker) -> None:
     assert error["message"] == "model 'tiny' gives scores from 255 to 255"
 
 
-# ── nothing breaks it ────────────────────────────────────────────────────────────────────────
-
-
-def test_many_pictures_leave_the_memory_as_it_is(running: Asker) -> None:
-    memory = "LiteRT.getGlobalLiteRt().liteRtWasm.HEAPU8.byteLength"
-    run = """async (count) => {
-      const data = new Uint8Array(128 * 128 * 3);
-      for (let i = 0; i < count; i++) await engine.classify({width: 128, height: 128, data});
-    }"""
-    data = bundle(pixels(128, 128, 1 / 255), 128 * 128 * 3)  # 250 kB of tensors a picture
-    running("openBytes", "large", base64_of(data), None)
-    running.page.evaluate(run, 20)
-    before = running.in_worker(memory)
-    running.page.evaluate(run, 500)
-    assert running.in_worker(memory) == before
-
-
-def test_models_that_come_and_go_leave_the_memory_as_it_is(running: Asker) -> None:
-    memory = "LiteRT.getGlobalLiteRt().liteRtWasm.HEAPU8.byteLength"
-    for _ in range(3):
-        running("open", DEFAULT)
-    before = running.in_worker(memory)
-    for _ in range(6):
-        running("open", DEFAULT)
-    assert running.in_worker(memory) == before
-
-
-def test_requests_at_once_are_answered_in_order(running: Asker) -> None:
-    found = running.evaluate(
-        """async () => {
-          const done = [];
-          const one = async (i) => {
-            const data = new Uint8Array(48 * 48 * 3).fill(i * 20);
-            await engine.classify({width: 48, height: 48, data});
-            done.push(i);
-          };
-          await Promise.all([0, 1, 2, 3, 4, 5, 6, 7].map(one));
-          return done;
-        }"""
-    )
-    assert found == [0, 1, 2, 3, 4, 5, 6, 7]
-
-
-def test_a_worker_that_dies_fails_what_was_asked_and_is_started_again(running: Asker) -> None:
-    found = running.evaluate(
-        """async () => {
-          window.deaths = [];
-          engine.addEventListener("died", ({detail}) => deaths.push(detail.toJSON()));
-        }"""
-    )
-    running.in_worker("setTimeout(() => { throw new Error('on purpose') }, 0)")
-    running.page.wait_for_timeout(200)
-    found = running.evaluate("deaths")
-    assert len(found) == 1
-    assert found[0]["code"] == "runtime-unavailable"
-    assert "on purpose" in found[0]["message"]
-    still_works(running)
-
-
-BREAK = """{
-  const wasm = LiteRT.getGlobalLiteRt().liteRtWasm;
-  wasm._malloc = () => { throw new WebAssembly.RuntimeError("memory access out of bounds") };
-  true;
-}"""
-
-
-def test_a_wasm_that_breaks_is_not_asked_again(running: Asker) -> None:
-    running.in_worker(BREAK)
-    error = running("open", "mobilenet-v2-int8")["error"]
-    assert error["code"] == "model-failed"
-    assert "memory access out of bounds" in error["message"]
-    still_works(running)  # a new worker, with the model from before
-
-
-def test_what_waits_when_the_worker_dies_is_rejected(running: Asker) -> None:
-    running.in_worker(BREAK)
-    found = running.evaluate(
-        """async () => {
-          const data = new Uint8Array(48 * 48 * 3);
-          const model = await fetch("models/mobilenet-v2-int8.tflite");
-          const bytes = new Uint8Array(await model.arrayBuffer());
-          const opening = engine.open({name: "x", bytes});
-          for (let turn = 0; turn < 20; turn += 1) await null;  // it is on its way
-          const all = await Promise.allSettled([
-            opening, engine.classify({width: 48, height: 48, data}),
-          ]);
-          return all.map(({reason}) => reason?.toJSON());
-        }"""
-    )
-    assert [error["code"] for error in found] == ["model-failed", "runtime-unavailable"]
-    still_works(running)
-
-
-def test_of_two_models_the_one_asked_for_last_is_used(running: Asker) -> None:
-    """Though the first of them takes longer to be there."""
-    used = running.evaluate(
-        """async () => {
-          const [large, small] = ["efficientnet-lite0-int8", "mobilenet-v2-int8"].map(
-            (name) => engine.open({name, url: `models/${name}.tflite`}));
-          await Promise.all([large, small]);
-          return engine.model.name;
-        }"""
-    )
-    assert used == "mobilenet-v2-int8"
-    running("open", DEFAULT)
-    still_works(running)
-
-
-def test_a_restart_keeps_the_model(running: Asker) -> None:
-    running.evaluate("() => engine.restart({build: 'compat'})")
-    assert running.evaluate("engine.facts.build") == "compat"
-    still_works(running)
-
-
-def test_without_a_model_nothing_can_be_asked(plain: Asker) -> None:
-    plain("start", {"build": "relaxed"})
-    error = plain.classify(rgb("camera.png"))["error"]
-    assert (error["code"], error["message"]) == ("wrong-usage", "no model is open")
-
-
-@pytest.mark.parametrize(
-    ("options", "code"),
-    [({"rule": "zoom"}, "wrong-usage"), ({"coverage": 2}, "wrong-usage")],
-)
-def test_wrong_options_are_told(running: Asker, options: dict[str, Any], code: str) -> None:
-    assert running.classify(rgb("camera.png"), **options)["error"]["code"] == code
-    still_works(running)
-
-
-def test_pixels_that_do_not_fit_their_size_are_refused(running: Asker) -> None:
-    error = running("classify", base64_of(bytes(10)), 48, 48, {})["error"]
-    assert error["message"] == "10 bytes for 48 x 48 pixels"
-    assert error["expected"] == "3 or 4 bytes a pixel"
-
-
-def test_a_file_that_is_no_picture_is_refused(running: Asker) -> None:
-    found = running.evaluate(
-        """async () => {
-          try { await engine.classify(new Blob(["no picture"])) } catch (e) { return e.toJSON() }
-        }"""
-    )
-    assert found["code"] == "image-unreadable"
-    still_works(running)
-
-
 # ── measuring, and what else it counts on ────────────────────────────────────────────────────
 
 
@@ -618,9 +422,9 @@ def test_spreads_are_those_of_numpy(js: Js) -> None:
 @pytest.mark.parametrize("length", [0, 1, 55, 56, 63, 64, 65, 119, 120, 128, 100_000])
 def test_sha256_in_plain_code_is_sha256(js: Js, length: int) -> None:
     data = np.random.default_rng(length).bytes(length)
-    found = js("engine/sha256.js", "plainSha256", data)
+    found = js("core/sha256.js", "plainSha256", data)
     assert bytes(found) == hashlib.sha256(data).digest()
-    assert js("engine/sha256.js", "sha256", data) == hashlib.sha256(data).hexdigest()
+    assert js("core/sha256.js", "sha256", data) == hashlib.sha256(data).hexdigest()
 
 
 ALL = {"isolated": True, "relaxedSimd": True, "cores": 8}

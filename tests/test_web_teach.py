@@ -15,10 +15,10 @@ import make_heads
 import make_models
 import numpy as np
 import pytest
-from js import Js, JsError
+from js import WEB, Js, JsError
 from PIL import Image
 
-from whatsit import Bundle, Labels, train
+from whatsit import Bundle, Labels, ModelUnsupported, _metadata, train
 from whatsit._flatbuffer import pack_model, read_model
 from whatsit.graph import find_head, graft
 from whatsit.graph.read import Quantisation
@@ -148,7 +148,7 @@ def test_names_that_cannot_be_classes(
     js: Js, labels: list[str], message: str, expected: str
 ) -> None:
     with pytest.raises(JsError) as error:
-        js(TEACH + "graft.js", "checkedNames", labels)
+        js(TEACH + "layer_checks.js", "checkedNames", labels)
     assert error.value.code == "wrong-usage"
     assert error.value.message == message
     assert expected in error.value.expected
@@ -165,6 +165,62 @@ def test_numbers_that_no_layer_can_have(js: Js) -> None:
     ):
         with pytest.raises(JsError, match=message):
             js(TEACH + "graft.js", "graft", own, {**layer, "logits": None}, about)
+
+
+def test_an_int8_layer_needs_logits(js: Js) -> None:
+    bundle = make_heads.small("int8", embedding=STEPS["int8"])
+    width = find_head(bundle).width
+    layer = {"weights": np.zeros(2 * width, np.float32), "bias": np.zeros(2, np.float32)}
+    about = {"name": "x", "labels": ["a", "b"]}
+    for logits, message, expected in (
+        (None, "an int8 layer without logits", "what the layer gives for some pictures"),
+        (np.zeros(3, np.float32), "3 logits", "[pictures, 2], of at least one picture"),
+        (np.zeros(0, np.float32), "0 logits", "[pictures, 2], of at least one picture"),
+    ):
+        with pytest.raises(JsError) as error:
+            js(TEACH + "graft.js", "graft", opened(js, bundle), {**layer, "logits": logits}, about)
+        assert (error.value.code, error.value.message) == ("wrong-usage", message)
+        assert error.value.expected.startswith(expected)
+
+
+def test_three_means_are_refused_as_in_python(js: Js) -> None:
+    metadata = _metadata.Metadata(
+        mean=(1.0, 2.0, 3.5), std=(1.0, 1.0, 0.25), labels_file="labels.txt"
+    )
+    data = _metadata.write(
+        make_models.bare(make_heads.float_input()), metadata, {"labels.txt": b"a\nb\n"}
+    )
+    bundle = Bundle.from_bytes(data, "three")
+    with pytest.raises(ModelUnsupported) as expected:
+        bundle.normalisation()
+    with pytest.raises(JsError) as error:
+        js("core/edges.js", "normalisation", opened(js, bundle))
+    for part in ("code", "message", "expected", "hint"):
+        assert getattr(error.value, part) == getattr(expected.value, part)
+
+
+@pytest.mark.usefixtures("js")  # which skips where there is no Node
+def test_a_page_that_is_not_secure_teaches_too() -> None:
+    """Over plain http a browser has no crypto.subtle; the parent's hash is written all the same."""
+    program = f"""
+      Object.defineProperty(globalThis, "crypto", {{ value: {{}} }});
+      const {{ sha256 }} = await import("{(WEB / "core" / "sha256.js").as_uri()}");
+      const {{ readBundle }} = await import("{(WEB / "core" / "bundle.js").as_uri()}");
+      const {{ graft }} = await import("{(WEB / "core" / "teach" / "graft.js").as_uri()}");
+      const {{ readFileSync }} = await import("node:fs");
+      const bytes = new Uint8Array(readFileSync(0));
+      const layer = {{ weights: new Float32Array(+process.argv[1] * 2),
+        bias: new Float32Array(2), logits: null }};
+      const about = {{ name: "mine", labels: ["a", "b"] }};
+      const made = await graft(readBundle(bytes, "parent"), layer, about);
+      process.stdout.write(await sha256(bytes) + " ");
+      process.stdout.write(readBundle(made, "mine").record.parents[0].sha256);
+    """
+    bundle = make_heads.small("fully connected")
+    width = str(find_head(bundle).width)
+    command = ["node", "--input-type=module", "-e", program, width]
+    done = subprocess.run(command, input=bundle.data, capture_output=True, check=True)
+    assert done.stdout.decode().split() == [bundle.sha256] * 2
 
 
 def test_a_model_without_a_head_is_refused_as_in_python(js: Js) -> None:

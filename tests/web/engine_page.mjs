@@ -21,6 +21,10 @@ const asked = {
     const answer = await window.engine.classify({ width, height, data }, options);
     return { ...answer, scores: answer.scores && [...answer.scores] };
   },
+  async classifyFile(base64, options) {
+    const answer = await window.engine.classify(new Blob([bytesOf(base64)]), options);
+    return { ...answer, scores: answer.scores && [...answer.scores] };
+  },
   async explain(base64, width, height, options) {
     const source = { width, height, data: bytesOf(base64) };
     const why = await window.engine.explain(source, options);

@@ -37,26 +37,28 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
     """What the distances say.
 
     A cause is named if it leaves at most half of the distance (a fifth where few scores are
-    known), of two or three that come together still less. Of several that leave nearly as little,
-    the one with the fewest deviations; if that is not one, they are told as what cannot be told
-    apart, unless the answers differ no more than those of two quantisations.
+    known), of two or three that come together still less; numbers that were fitted, only where
+    many scores are known. Of several that leave nearly as little, the one with the fewest
+    deviations; if that is not one, they are told as what cannot be told apart, unless the answers
+    differ no more than those of two quantisations.
     """
     if agree(own.fit, targets):
         return Decision("agree")
     start, blur = own.fit.mean, noise(targets)
+    small = start <= _QUANTISED + 2 * blur  # so that it needs no cause
     many = sum(target.weight for target in targets) >= _MANY_SCORES
     shares = _LEFT_OF_MANY if many else _LEFT_OF_FEW
     candidates = [
         each
         for each in found
         if _explains(each, own, shares)
-        # Numbers that were fitted to few scores must explain them entirely: chance comes near.
-        and (many or agree(each.fit, targets) or not any(d.fitted for d in each.deviations))
+        # A mean, a std and a temperature come all the way to five scores, whatever moved them.
+        and (many or not any(deviation.fitted for deviation in each.deviations))
     ]
     if not candidates:
         if start <= _UNTOLD + blur:
             return Decision("agree")
-        return Decision("close" if start <= _QUANTISED + 2 * blur else "unexplained")
+        return Decision("close" if small else "unexplained")
     best = _simplest(candidates)
     limit = max(best.fit.mean * _LIKE_BEST, best.fit.mean + _NOISE_OF_BEST + blur / 4)
     # Also what misses its own share by a little: nobody can tell it from the best.
@@ -68,7 +70,7 @@ def decide(own: Explanation, found: Sequence[Explanation], targets: Sequence[Tar
     causes = _preferred(tied, best)
     # Of two quantisations too, one of many ways comes near by chance; seldom just one.
     several = len({each.codes for each in causes}) > 1
-    if several and start <= _QUANTISED + 2 * blur and not agree(best.fit, targets):
+    if several and small and not agree(best.fit, targets):
         return Decision("close")
     return Decision("named", tuple(causes))
 

@@ -16,8 +16,9 @@
 /** @typedef {{version: string, app: string, files: Record<string, {sha256: string, bytes: number}>}} Version */
 
 const worker = /** @type {ServiceWorkerGlobalScope} */ (/** @type {unknown} */ (self));
-const scope = new URL("./", worker.location.href).href;
-const own = new URL(worker.location.href).searchParams;
+const OWN = worker.location.href;
+const scope = new URL("./", OWN).href;
+const { searchParams: own } = new URL(OWN);
 const VERSION = own.get("version") ?? "";
 const BUILD = own.get("build") ?? "";
 // Other exports may live on the same host, in other folders, with caches in the same place.
@@ -65,37 +66,61 @@ worker.addEventListener("message", (event) => {
 worker.addEventListener("fetch", (event) => {
   const path = pathOf(event.request);
   if (path === "version.json") event.respondWith(newest(event.request));
-  else if (path !== null) event.respondWith(answer(event.request, path));
+  else if (path !== null) event.respondWith(answer(event, path));
 });
 
 async function install() {
   const version = await newVersion();
-  const before = versionOf(worker.registration.active);
-  await forget(new Set([CACHE, CACHES + before]));
+  const { active } = worker.registration;
+  const before = active === null ? "" : versionOf(active);
+  await forget();
+  try {
+    await fill(version, before);
+  } catch (error) {
+    // What is there is of use the next time, but not where there is no room for the rest.
+    const full = error instanceof DOMException && error.name === "QuotaExceededError";
+    if (full && !others().includes(VERSION)) await caches.delete(CACHE);
+    throw error;
+  }
+  if (before === VERSION) await worker.skipWaiting(); // nothing changes but what is kept
+}
+
+async function activate() {
+  await forget();
+  await worker.clients.claim(); // so that what is used from now on is kept too
+}
+
+/**
+ * @param {Version} version
+ * @param {string} before
+ */
+async function fill(version, before) {
   const [cache, old] = await Promise.all([caches.open(CACHE), caches.open(CACHES + before)]);
   const was = before === VERSION ? null : await readVersion(old);
   const paths = await needed(version, cache, old, was);
   await inTurns(paths, (path) => keep(path, version, cache, old, was));
   // Last, since whoever finds it may trust that all of the rest is there.
   await cache.put("version.json", ready(JSON.stringify(version), "version.json"));
-  if (before === VERSION) await worker.skipWaiting(); // nothing changes but what is kept
 }
 
-async function activate() {
-  await forget(new Set([CACHE]));
-  await worker.clients.claim(); // so that what is used from now on is kept too
+/** The versions of the workers beside this one: one may wait while another is in use. */
+function others() {
+  const { installing, waiting, active } = worker.registration;
+  const all = [installing, waiting, active].filter((one) => one !== null);
+  return all.filter(({ scriptURL }) => scriptURL !== OWN).map(versionOf);
 }
 
-/** @param {ServiceWorker | null} other @returns {string} */
-function versionOf(other) {
-  return other === null ? "" : (new URL(other.scriptURL).searchParams.get("version") ?? "");
+/** @param {ServiceWorker} other @returns {string} */
+function versionOf({ scriptURL }) {
+  return new URL(scriptURL).searchParams.get("version") ?? "";
 }
 
-/** @param {Set<string>} wanted all other caches of this site are removed */
-async function forget(wanted) {
+/** Removes what was kept of versions that no worker is for any more. */
+async function forget() {
+  const wanted = [VERSION, ...others()].map((version) => CACHES + version);
   const names = await caches.keys();
-  const others = names.filter((name) => name.startsWith(CACHES) && !wanted.has(name));
-  await Promise.all(others.map((name) => caches.delete(name)));
+  const gone = names.filter((name) => name.startsWith(CACHES) && !wanted.includes(name));
+  await Promise.all(gone.map((name) => caches.delete(name)));
 }
 
 /** The list of files of the version that this worker is for. @returns {Promise<Version>} */
@@ -191,7 +216,7 @@ async function hex(bytes) {
 }
 
 /**
- * @param {ArrayBuffer | string} body
+ * @param {BodyInit | null} body
  * @param {string} path
  */
 function ready(body, path) {
@@ -231,32 +256,33 @@ async function newest(request) {
 }
 
 /**
- * @param {Request} request
+ * What was kept, or what comes from the server, at once as it comes: a model takes its time.
+ * @param {FetchEvent} event
  * @param {string} path
  * @returns {Promise<Response>}
  */
-async function answer(request, path) {
+async function answer(event, path) {
   const cache = await caches.open(CACHE);
   const kept = await cache.match(path);
   if (kept !== undefined) return kept;
   const sha256 = (await readVersion(cache))?.files[path]?.sha256;
-  const response = await fetch(request);
+  const response = await fetch(event.request);
   if (sha256 === undefined || !response.ok) return response;
-  const bytes = await response.arrayBuffer();
-  // Of another version, if the server has one by now: for once, and not kept.
-  if ((await hex(bytes)) === sha256) await store(cache, path, bytes);
-  return ready(bytes, path);
+  event.waitUntil(store(cache, path, response.clone(), sha256));
+  return ready(response.body, path);
 }
 
 /**
  * @param {Cache} cache
  * @param {string} path
- * @param {ArrayBuffer} bytes
+ * @param {Response} response
+ * @param {string} sha256 of another version, the server's by now, it is not kept
  */
-async function store(cache, path, bytes) {
+async function store(cache, path, response, sha256) {
   try {
-    await cache.put(path, ready(bytes, path));
+    const bytes = await response.arrayBuffer();
+    if ((await hex(bytes)) === sha256) await cache.put(path, ready(bytes, path));
   } catch {
-    // no room: it comes from the server again
+    // cut short, or no room: it comes from the server again
   }
 }

@@ -2,8 +2,9 @@
 
 import { WhatsitError } from "../core/errors.js";
 import { platform } from "./camera_problems.js";
+import { ALLOW_AGAIN, PROBLEMS } from "./camera_words.js";
 import { h, icon, iconButton } from "./dom.js";
-import { ALLOW_AGAIN, PROBLEMS, WORDS } from "./words.js";
+import { WORDS } from "./words.js";
 
 /**
  * An error as a card: message, expected, hint.

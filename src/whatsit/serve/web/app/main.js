@@ -27,7 +27,7 @@ function main() {
     ready: Promise.resolve(null),
     state,
     store: null,
-    models: new Models(() => app.engine, null),
+    models: new Models(),
     stage: new Stage(state),
     say,
     fail(error) {

@@ -6,6 +6,8 @@ import { deviceFacts, deviceFile, fileName } from "./device_file.js";
 import { accuracyOf } from "./facts.js";
 import { measureAll, RUNS, WARMUP } from "./measure_run.js";
 import { megabytes, milliseconds, percent } from "./numbers.js";
+import { saveFile } from "./save_file.js";
+import { appVersion } from "./site.js";
 
 /** @typedef {import("./device_file.js").Measured} Measured */
 /** @typedef {import("./device_file.js").Row} Row */
@@ -160,7 +162,7 @@ class MeasureView {
     const value = deviceFile(measured, { engine: this.#app.engine.facts, app: await appVersion() });
     const text = JSON.stringify(value, null, 1);
     const file = new File([text], fileName(measured.started), { type: "application/json" });
-    const save = { class: "button", type: "button", onclick: () => download(file) };
+    const save = { class: "button", type: "button", onclick: () => saveFile(text, file.type, file.name) };
     const share = { class: "button", type: "button", onclick: () => this.#share(file) };
     return h(
       "div",
@@ -233,22 +235,6 @@ function facts(device) {
     return h("div", {}, h("dt", {}, label), h("dd", {}, text));
   });
   return h("dl", {}, ...rows);
-}
-
-/** @param {File} file */
-function download(file) {
-  const url = URL.createObjectURL(file);
-  h("a", { href: url, download: file.name }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000); // Safari reads it after the click
-}
-
-/** @returns {Promise<string>} empty where it cannot be had */
-async function appVersion() {
-  try {
-    return String((await (await fetch("version.json")).json()).app);
-  } catch {
-    return "";
-  }
 }
 
 /** The view's own rules, once. */

@@ -21,7 +21,6 @@ export const WARMUP = 10;
  * @returns {Promise<Measured>}
  */
 export async function measureAll(app, names, { signal, onStep, onRow, runs = RUNS, warmup = WARMUP }) {
-  const before = app.engine.model?.name;
   /** @type {Measured} */
   const measured = { rows: [], failed: [], started: new Date(), warmup };
   for (const [index, model] of names.entries()) {
@@ -39,7 +38,7 @@ export async function measureAll(app, names, { signal, onStep, onRow, runs = RUN
     }
     onRow(measured);
   }
-  if (before && app.engine.model?.name !== before) await app.models.use(before);
+  await app.models.giveBack();
   return measured;
 }
 
@@ -50,7 +49,7 @@ export async function measureAll(app, names, { signal, onStep, onRow, runs = RUN
  * @returns {Promise<Row>}
  */
 async function measureOne(app, name, { runs, warmup, step }) {
-  const facts = await app.models.use(name);
+  const facts = await app.models.borrow(name);
   /** @type {number[]} */
   const totals = [];
   const onStep = (/** @type {{done: number, of: number, total: number}} */ { done, of, total }) => {

@@ -1,52 +1,49 @@
 /** The models that can be chosen: those of the site, and the person's own in this browser. */
 
 import { WhatsitError } from "../core/errors.js";
-import { storage } from "./state.js";
+import { siteFile } from "./site.js";
+import { Times } from "./times.js";
 
-const MS_KEY = "whatsit.ms";
 const SITE = "models/index.json";
 
+/** @typedef {import("../engine/client.js").Engine} Engine */
+/** @typedef {import("../engine/messages.js").ModelSource} ModelSource */
+/** @typedef {import("../store/db.js").Store} Store */
 /** @typedef {import("./types.js").Listed} Listed */
 /** @typedef {import("./types.js").ModelFacts} ModelFacts */
+/** @typedef {(progress: {loaded: number}) => void} Progress */
 
-/** Events: `change` (the list, or a number in it) and `use` (detail: ModelFacts). */
+/**
+ * Events: `change` (the list, or a number in it), `use` (detail: ModelFacts, whenever another one is
+ * in use) and `choose` (detail: a name, when the person decided so).
+ */
 export class Models extends EventTarget {
   /** @type {any[]} */
   #site = [];
   /** @type {Listed[]} */
   #own = [];
-  /** @type {Record<string, number>} */
-  #ms = measured();
-  #engine;
-  #store;
+  #times = new Times();
+  /** @type {{engine: Engine, store: Store}|null} */
+  #parts = null;
   standard = "";
   /** Another one where the files of the engine are others. */
   runtime = "";
+  /** What the person chose: another one may be in use for a while. */
+  chosen = "";
 
   /**
-   * @param {() => any} engine
-   * @param {any} store
+   * Until then nothing but the empty list can be asked for.
+   *
+   * @param {Engine} engine
+   * @param {Store} store Where the person's own are.
    */
-  constructor(engine, store) {
-    super();
-    this.#engine = engine;
-    this.#store = store;
-  }
-
-  /** @param {any} store Where the person's own are. */
-  keepIn(store) {
-    this.#store = store;
+  attach(engine, store) {
+    this.#parts = { engine, store };
   }
 
   /** Reads both lists. */
   async load() {
-    const response = await fetch(SITE);
-    if (!response.ok) {
-      throw new WhatsitError("model-not-found", `the list of models gives ${response.status}`, {
-        hint: "Reload the page",
-      });
-    }
-    const index = await response.json();
+    const index = await (await siteFile(SITE)).json();
     this.#site = index.models;
     this.standard = index.default;
     this.runtime = index.runtime;
@@ -56,7 +53,7 @@ export class Models extends EventTarget {
   /** @returns {Listed[]} */
   list() {
     const site = this.#site.map((model) => listed(model, model.builtin, false));
-    return [...site, ...this.#own].map((model) => ({ ...model, ms: this.#ms[model.name] ?? null }));
+    return [...site, ...this.#own].map((model) => ({ ...model, ms: this.#times.of(model.name) }));
   }
 
   /** @param {string} name */
@@ -68,24 +65,39 @@ export class Models extends EventTarget {
    * Puts a model into use. One that fails leaves the one before in use.
    *
    * @param {string} name
-   * @param {(progress: {loaded: number}) => void} [onProgress]
-   * @returns {Promise<ModelFacts>}
+   * @param {Progress} [onProgress]
    */
-  async use(name, onProgress = () => {}) {
-    const facts = await this.#engine().open(await this.#source(name), onProgress);
-    this.dispatchEvent(new CustomEvent("use", { detail: facts }));
+  async use(name, onProgress) {
+    const facts = await this.#open(await this.#source(name), onProgress);
+    this.#choose(name);
+    this.#used(facts);
     return facts;
+  }
+
+  /**
+   * The same for a while, until `giveBack`.
+   *
+   * @param {string} name
+   */
+  async borrow(name) {
+    const facts = await this.#open(await this.#source(name));
+    this.#used(facts);
+    return facts;
+  }
+
+  /** Puts what the person chose into use again. */
+  async giveBack() {
+    if (this.#engine.model?.name !== this.chosen) await this.borrow(this.chosen);
   }
 
   /**
    * Opens a model from a file, keeps it in this browser, and puts it into use.
    *
    * @param {File} file
-   * @returns {Promise<ModelFacts>}
    */
   async addOwn(file) {
     const bytes = new Uint8Array(await file.arrayBuffer());
-    return this.addBytes(this.#free(file.name.replace(/\.tflite$/i, "")), bytes, "file");
+    return this.addBytes(this.free(file.name.replace(/\.tflite$/i, "")), bytes, "file");
   }
 
   /**
@@ -94,19 +106,34 @@ export class Models extends EventTarget {
    * @param {string} name
    * @param {Uint8Array} bytes
    * @param {string} origin Such as "file" or "taught".
-   * @returns {Promise<ModelFacts>}
    */
   async addBytes(name, bytes, origin) {
-    const facts = await this.#engine().open({ name, bytes: bytes.slice() });
+    const facts = await this.#open({ name, bytes: bytes.slice() });
     try {
       await this.#store.models.put({ name, bytes, origin });
-      this.#forget(name);
+      this.#times.forget(name);
       await this.#readOwn();
+      this.#choose(name);
     } finally {
-      // In use it is by now, kept or not.
-      this.dispatchEvent(new CustomEvent("use", { detail: facts }));
+      this.#used(facts); // in use it is by now, kept or not
     }
     return facts;
+  }
+
+  /**
+   * Gives one of the person's own another name, or one like it where a model of the site has that.
+   *
+   * @param {string} name
+   * @param {string} newName
+   */
+  async rename(name, newName) {
+    if (newName === name) return;
+    const free = this.free(newName);
+    await this.#store.models.rename(name, free);
+    this.#times.rename(name, free);
+    await this.#readOwn();
+    if (this.chosen === name) this.#choose(free);
+    if (this.#engine.model?.name === name) await this.borrow(free);
   }
 
   /**
@@ -115,10 +142,44 @@ export class Models extends EventTarget {
    * @param {string} name
    */
   async remove(name) {
-    if (this.#engine().model?.name === name) await this.use(this.standard);
+    if (this.chosen === name) await this.use(this.standard);
+    else if (this.#engine.model?.name === name) await this.borrow(this.standard);
     await this.#store.models.remove(name);
-    this.#forget(name);
+    this.#times.forget(name);
     await this.#readOwn();
+  }
+
+  /**
+   * A name that no model of the site has; the person's own of that name is replaced.
+   *
+   * @param {string} name
+   */
+  free(name) {
+    const taken = (/** @type {string} */ other) => this.#site.some((model) => model.name === other);
+    let free = name;
+    for (let number = 2; taken(free); number++) free = `${name}-${number}`;
+    return free;
+  }
+
+  /**
+   * One of the person's own with its file, or null.
+   *
+   * @param {string} name
+   */
+  own(name) {
+    return this.#store.models.get(name);
+  }
+
+  /**
+   * The file of a model.
+   *
+   * @param {string} name
+   * @returns {Promise<Uint8Array>}
+   */
+  async bytes(name) {
+    const { bytes, url } = await this.#source(name);
+    if (url === undefined) return new Uint8Array(bytes ?? []);
+    return new Uint8Array(await (await siteFile(url)).arrayBuffer());
   }
 
   /**
@@ -128,16 +189,38 @@ export class Models extends EventTarget {
    * @param {number} ms
    */
   noteMs(name, ms) {
-    this.#ms[name] = ms;
-    this.#keepMs();
+    this.#times.note(name, ms);
     this.dispatchEvent(new Event("change"));
   }
 
+  /**
+   * @param {ModelSource} source
+   * @param {Progress} [onProgress]
+   * @returns {Promise<ModelFacts>}
+   */
+  #open(source, onProgress) {
+    return this.#engine.open(source, onProgress);
+  }
+
   /** @param {string} name */
+  #choose(name) {
+    this.chosen = name;
+    this.dispatchEvent(new CustomEvent("choose", { detail: name }));
+  }
+
+  /** @param {ModelFacts} facts */
+  #used(facts) {
+    this.dispatchEvent(new CustomEvent("use", { detail: facts }));
+  }
+
+  /**
+   * @param {string} name
+   * @returns {Promise<ModelSource>}
+   */
   async #source(name) {
     const site = this.#site.find((model) => model.name === name);
     if (site) return { name, url: site.file, sha256: site.sha256 };
-    const own = await this.#store.models.get(name);
+    const own = await this.own(name);
     if (own) return { name, bytes: own.bytes };
     throw new WhatsitError("model-not-found", `no model is called ${name}`, {
       hint: "Choose one in the settings",
@@ -146,29 +229,21 @@ export class Models extends EventTarget {
 
   async #readOwn() {
     const found = await this.#store.models.list();
-    this.#own = found.map((/** @type {any} */ model) => listed(model, false, true));
+    this.#own = found.map((model) => listed({ ...model, bytes: model.size }, false, true));
     this.dispatchEvent(new Event("change"));
   }
 
-  /** A name that no model of the site has; the person's own of that name is replaced. */
-  #free(/** @type {string} */ name) {
-    const taken = (/** @type {string} */ other) => this.#site.some((model) => model.name === other);
-    let free = name;
-    for (let number = 2; taken(free); number++) free = `${name}-${number}`;
-    return free;
+  get #engine() {
+    return this.#attached.engine;
   }
 
-  #forget(/** @type {string} */ name) {
-    delete this.#ms[name];
-    this.#keepMs();
+  get #store() {
+    return this.#attached.store;
   }
 
-  #keepMs() {
-    try {
-      storage()?.setItem(MS_KEY, JSON.stringify(this.#ms));
-    } catch {
-      // nothing is kept here: it is measured again
-    }
+  get #attached() {
+    if (this.#parts === null) throw new Error("the engine has not been started");
+    return this.#parts;
   }
 }
 
@@ -179,24 +254,6 @@ export class Models extends EventTarget {
  * @returns {Listed}
  */
 function listed(model, builtin, own) {
-  return {
-    name: model.name,
-    bytes: model.bytes ?? model.size,
-    classes: model.classes ?? 0,
-    accuracy: model.accuracy ?? [],
-    licence: model.licence ?? null,
-    builtin,
-    own,
-    ms: null,
-  };
-}
-
-/** @returns {Record<string, number>} */
-function measured() {
-  try {
-    const kept = JSON.parse(storage()?.getItem(MS_KEY) ?? "{}");
-    return Object.fromEntries(Object.entries(kept).filter(([, ms]) => Number.isFinite(ms)));
-  } catch {
-    return {}; // not ours
-  }
+  const { name, bytes, classes = 0, accuracy = [], licence = null } = model;
+  return { name, bytes, classes, accuracy, licence, builtin, own, ms: null };
 }

@@ -3,6 +3,7 @@
 import { errorCard } from "./cards.js";
 import { fill, h, iconButton } from "./dom.js";
 import { megabytes } from "./numbers.js";
+import { saveModel } from "./save_file.js";
 
 /** @typedef {import("../store/db.js").ModelFacts} ModelFacts */
 
@@ -51,7 +52,9 @@ async function rows(app, run) {
  */
 function row(app, { name, size, origin }, run) {
   const input = h("input", { value: name, "aria-label": `Name of ${name}`, maxlength: 80 });
-  input.addEventListener("change", () => run(() => rename(app, name, input.value.trim() || name)));
+  input.addEventListener("change", () =>
+    run(() => app.models.rename(name, input.value.trim() || name)),
+  );
   const save = { type: "button", class: "button", onclick: () => run(() => download(app, name)) };
   const remove = () => run(async () => app.models.remove(name));
   return h(
@@ -65,32 +68,11 @@ function row(app, { name, size, origin }, run) {
 }
 
 /**
- * @param {any} app
- * @param {string} name
- * @param {string} newName
- */
-async function rename(app, name, newName) {
-  const taken = app.models.list().some((/** @type {{name: string}} */ one) => one.name === newName);
-  // The store refuses another name of the person's own; those of the site it does not know.
-  const free = taken && !(await app.store.models.get(newName)) ? `${newName}-2` : newName;
-  const inUse = app.engine?.model?.name === name;
-  await app.store.models.rename(name, free);
-  await app.models.load();
-  if (inUse) {
-    await app.models.use(free);
-    app.state.set("model", free);
-  }
-}
-
-/**
  * Saves the model as a file: what was put in, byte for byte.
  * @param {any} app
  * @param {string} name
  */
 async function download(app, name) {
-  const model = await app.store.models.get(name);
-  if (model === null) return;
-  const url = URL.createObjectURL(new Blob([model.bytes], { type: "application/octet-stream" }));
-  h("a", { href: url, download: `${name}.tflite` }).click();
-  setTimeout(() => URL.revokeObjectURL(url), 10_000); // Safari reads it after the click
+  const model = await app.models.own(name);
+  if (model !== null) saveModel(model.bytes, name);
 }

@@ -5,6 +5,7 @@ import { h, iconButton, write } from "./dom.js";
 import { percent } from "./numbers.js";
 import { engineSection } from "./settings_engine.js";
 import { modelSection } from "./settings_models.js";
+import { appVersion } from "./site.js";
 import { WORDS } from "./words.js";
 
 const W = WORDS.settings;
@@ -139,9 +140,6 @@ function cameraField(app) {
 
 function aboutLine() {
   const line = h("p", { class: "muted" });
-  fetch("version.json")
-    .then((response) => response.json())
-    .then(({ app }) => write(line, W.about(app)))
-    .catch(() => line.remove()); // without it nothing is told
+  void appVersion().then((version) => (version ? write(line, W.about(version)) : line.remove()));
   return line;
 }

@@ -5,7 +5,6 @@ import { Engine } from "../engine/client.js";
 import { openStore } from "../store/db.js";
 import { errorCard } from "./cards.js";
 import { fill, h } from "./dom.js";
-import { Models } from "./models.js";
 import { megabytes } from "./numbers.js";
 import { hasPassed, notePassed } from "./tested.js";
 import { WORDS } from "./words.js";
@@ -16,7 +15,7 @@ const AGAIN_MS = 1000; // time for the first answer
 /** @typedef {import("./results.js").Results} Results */
 
 /**
- * Sets `app.engine`, `.store` and `.models` on the way. `ready` rejects where nothing can run;
+ * Sets `app.engine` and `.store` on the way. `ready` rejects where nothing can run;
  * `opened` is to be given the results once they are on the screen, to tell them how far it is.
  *
  * @param {App} app
@@ -30,19 +29,18 @@ export function startEngine(app) {
     if (app.engine === null) results?.wait(WORDS.verdict.preparing, text);
   };
   const facts = () => results?.facts.showEngine(app.engine?.facts ?? null, selfTest);
-  app.models = new Models(() => engine, null);
-  app.models.addEventListener("use", (event) => {
-    app.state.set("model", /** @type {CustomEvent} */ (event).detail.name);
+  app.models.addEventListener("choose", (event) => {
+    app.state.set("model", /** @type {CustomEvent} */ (event).detail);
   });
-  /** @type {any} */
-  let engine = null;
 
   const start = async () => {
     // The engine starts while its model is fetched.
-    engine = Engine.begin({ build: app.state.get("build"), threads: app.state.get("threads") });
-    engine.addEventListener("died", (/** @type {CustomEvent} */ event) => app.fail(event.detail));
+    const engine = Engine.begin({ build: app.state.get("build"), threads: app.state.get("threads") });
+    engine.addEventListener("died", (event) => {
+      app.fail(/** @type {CustomEvent} */ (event).detail);
+    });
     app.store = await openStore();
-    app.models.keepIn(app.store);
+    app.models.attach(engine, app.store);
     await app.models.load();
     tell(WORDS.verdict.preparingModel);
     await firstModel(app, (loaded) => tell(WORDS.verdict.loaded(megabytes(loaded))));

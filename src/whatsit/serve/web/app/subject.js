@@ -3,6 +3,7 @@
 import { WhatsitError } from "../core/errors.js";
 import { errorCard, named } from "./cards.js";
 import { Several } from "./several.js";
+import { siteFile } from "./site.js";
 import { isModel, isVideo, nameOf } from "./sources.js";
 import { Still } from "./still.js";
 import { WORDS } from "./words.js";
@@ -75,7 +76,7 @@ export class Subject extends EventTarget {
   async sample(sample) {
     const turn = ++this.#turn;
     try {
-      const response = await fetch(`samples/${sample.file}`);
+      const response = await siteFile(`samples/${sample.file}`);
       const file = new File([await response.blob()], sample.file);
       if (turn !== this.#turn) return;
       this.leave();

@@ -6,6 +6,7 @@
 import { unsupported, withoutMetadata } from "./errors.js";
 import { repr, reprFloats } from "./repr.js";
 
+/** @typedef {import("./bundle.js").Bundle} Bundle */
 /** @typedef {import("./metadata.js").Layout} Layout */
 /** @typedef {import("./metadata.js").Metadata} Metadata */
 /** @typedef {import("./metadata.js").TensorInfo} TensorInfo */
@@ -76,6 +77,26 @@ function normalization({ mean, std }) {
     throw unsupported(message, { expected: "one or three of each, no std of 0" });
   }
   return { mean, std };
+}
+
+/**
+ * The one mean and std of a bundle; those of a uint8 input are a remark that nobody applies. Throws
+ * model-unsupported where there are three.
+ * @param {Bundle} bundle
+ * @returns {{mean: number, std: number}}
+ */
+export function normalisation({ name, input, metadata }) {
+  const { mean, std } = metadata;
+  const alike = new Set(mean).size === 1 && new Set(std).size === 1;
+  if (input.dtype === "uint8" && !(alike && Number.isFinite(mean[0]) && std[0] > 0)) {
+    return { mean: 0, std: 1 };
+  }
+  if (alike) return { mean: mean[0], std: std[0] };
+  const takes = `it takes the means ${reprFloats(mean)} and stds ${reprFloats(std)}`;
+  throw unsupported(`model ${repr(name)}: ${takes}`, {
+    expected: "one mean and one std",
+    hint: "convert it again with them folded into its first layer",
+  });
 }
 
 /**

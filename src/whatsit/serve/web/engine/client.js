@@ -5,73 +5,45 @@
  * started, or gives wrong answers, is left for the next, and `facts` tells why.
  */
 
-import { WhatsitError } from "../core/errors.js";
-import { repr } from "../core/repr.js";
-import { parseRule } from "../core/rule.js";
-import { fallbacks, features, reasonAgainst, threadsOf } from "./builds.js";
-import { fetched } from "./fetching.js";
-import { isFrame, look } from "./looking.js";
-import { Port } from "./port.js";
+import { features } from "./builds.js";
+import { Recorded, SITE, bytesOf, sample } from "./fetching.js";
+import { Runs } from "./runs.js";
 import { MEASURED, replay } from "./selftest.js";
-import { workerOf } from "./workers.js";
+import { askAbout } from "./showing.js";
+import { Turns } from "./turns.js";
 
-/** @typedef {import("./builds.js").Build} Build */
-/** @typedef {import("./builds.js").Tried} Tried */
+/** @typedef {import("../core/errors.js").WhatsitError} WhatsitError */
+/** @typedef {import("./fetching.js").OnProgress} OnProgress */
 /** @typedef {import("./messages.js").Answer} Answer */
-/** @typedef {import("./messages.js").Asked} Asked */
-/** @typedef {import("./messages.js").Explained} Explained */
-/** @typedef {import("./messages.js").Measured} Measured */
 /** @typedef {import("./messages.js").ModelFacts} ModelFacts */
 /** @typedef {import("./messages.js").ModelSource} ModelSource */
 /** @typedef {import("./messages.js").Query} Query */
-/** @typedef {import("./messages.js").Request} Request */
-/** @typedef {import("./messages.js").Shown} Shown */
 /** @typedef {import("./messages.js").Source} Source */
-/** @typedef {import("./selftest.js").Best} Best */
 /** @typedef {import("./selftest.js").Check} Check */
 /** @typedef {import("./selftest.js").SelfTest} SelfTest */
 /**
  * `build` is the best one to try, `threads` how many one picture gets: by default the cores, at
- * most 4. `log` hears what the engine writes.
- * @typedef {{build?: Build | "auto", threads?: number | null, log?: (text: string) => void}} Options
+ * most 4; `log` hears what the engine writes.
+ * @typedef {Partial<import("./runs.js").Wish> & {log?: (text: string) => void}} Options
  */
-/** @typedef {{loaded: number}} Progress */
-
-const SITE = new URL("../", import.meta.url);
 
 /**
  * Events: "died" (detail: the WhatsitError) when the worker has died. It is started again, with its
  * model, by the next request or by `restart`.
  */
 export class Engine extends EventTarget {
-  /** @type {Port | null} */
-  #port = null;
-  #canDraw = true;
-  /** @type {Build | "auto"} */
-  #wish;
-  /** @type {number | null} */
-  #wishedThreads;
-  #log;
-  /** @type {Build} */
-  #build = "compat";
-  #threads = 1;
-  /** @type {Tried[]} */
-  #tried = [];
+  #runs;
+  #recorded = new Recorded();
   /** @type {{source: ModelSource, facts: ModelFacts} | null} */
   #open = null;
-  /** @type {Promise<Record<string, Record<string, Best>>> | null} */
-  #recorded = null;
-  /** @type {Promise<void> | null} */
-  #starting = null;
-  /** @type {Promise<unknown>} */
-  #opening = Promise.resolve();
+  #opens = new Turns(); // so that the model asked for last is the one in use in the end
+  #changes = new Turns(); // of what a self-test needs to stay the same
+  #testing = false;
 
   /** @param {Options} options Use `Engine.start`. */
   constructor({ build = "auto", threads = null, log = () => {} }) {
     super();
-    this.#wish = build;
-    this.#wishedThreads = threads;
-    this.#log = log;
+    this.#runs = new Runs({ build, threads }, { log, onDeath: (error) => this.#died(error) });
   }
 
   /**
@@ -80,33 +52,26 @@ export class Engine extends EventTarget {
    * @returns {Promise<Engine>}
    */
   static async start(options = {}) {
-    const engine = Engine.begin(options);
-    await engine.#starting;
+    const engine = new Engine(options);
+    await engine.#runs.start(null);
     return engine;
   }
 
   /**
-   * The same at once: what is asked of it waits until it has started, and fails if that does.
+   * The same at once: what is asked of it waits until it has started.
    * @param {Options} [options]
    * @returns {Engine}
    */
   static begin(options = {}) {
     const engine = new Engine(options);
-    engine.#begin(fallbacks(engine.#wish)).catch(() => {});
+    engine.#runs.start(null).catch(() => {}); // told to whoever asks for something
     return engine;
   }
 
   /** What runs, and what was tried before it. */
   get facts() {
     const { isolated, relaxedSimd } = features();
-    return {
-      build: this.#build,
-      threads: this.#threads,
-      isolated,
-      relaxedSimd,
-      tried: this.#tried.map((tried) => ({ ...tried })),
-      userAgent: navigator.userAgent,
-    };
+    return { ...this.#runs.facts, isolated, relaxedSimd, userAgent: navigator.userAgent };
   }
 
   /** @returns {ModelFacts | null} of the model in use */
@@ -116,25 +81,23 @@ export class Engine extends EventTarget {
 
   /**
    * Puts a model in use: its bytes, or its address below the site's. While that is fetched, and if
-   * it fails, the one before stays. Throws download-failed, or what is wrong with the model. `onProgress` hears how many
-   * bytes have been fetched.
+   * it fails, the one before stays. Throws download-failed, or what is wrong with the model.
    * @param {ModelSource} source
-   * @param {(progress: Progress) => void} [onProgress]
+   * @param {OnProgress} [onProgress]
    * @returns {Promise<ModelFacts>}
    */
-  async open(source, onProgress = () => {}) {
+  async open(source, onProgress) {
     const model = { ...source };
     if (model.url !== undefined) model.url = new URL(model.url, SITE).href;
-    // The one that is asked for last is the one in use in the end, however long each takes.
-    const opening = Promise.all([bytesOf(model, onProgress), this.#opening]).then(
-      async ([bytes]) => {
-        const facts = await this.#opened(await this.#alive(), model, bytes);
-        this.#open = { source: model, facts };
-        return facts;
-      },
-    );
-    this.#opening = opening.catch(() => {});
-    return opening;
+    const fetching = Promise.all([
+      bytesOf(model, onProgress),
+      this.#recorded.all().catch(() => ({})), // selfTest says that they are missing
+    ]);
+    fetching.catch(() => {}); // told when its turn has come
+    return this.#opens.take(async () => {
+      const [bytes, recorded] = await fetching;
+      return this.#changes.take(() => this.#opened(model, bytes, recorded));
+    });
   }
 
   /**
@@ -150,7 +113,7 @@ export class Engine extends EventTarget {
     const { top = 5, threshold = 0, rule = null, raw = false, exact = true, all = false } = options;
     const { coverage, acceptance } = options;
     const query = { top, threshold, rule, raw, exact, all, coverage, acceptance };
-    return this.#askAbout(source, rule, exact, (shown) => ({ kind: "classify", query, ...shown }));
+    return this.#askAbout({ source, rule, exact }, (shown) => ({ kind: "classify", query, ...shown }));
   }
 
   /**
@@ -160,7 +123,7 @@ export class Engine extends EventTarget {
    * @returns {Promise<Float32Array>}
    */
   async embed(source, { exact = true } = {}) {
-    return this.#askAbout(source, null, exact, (shown) => ({ kind: "embed", exact, ...shown }));
+    return this.#askAbout({ source, rule: null, exact }, (shown) => ({ kind: "embed", exact, ...shown }));
   }
 
   /**
@@ -168,12 +131,12 @@ export class Engine extends EventTarget {
    * (default: the likeliest of the others): whatsit.explain. Both are an index, a display name or
    * a WordNet id. Throws model-unsupported, with the reason, for a model that cannot say why.
    * @param {Source} source
-   * @param {Partial<Asked>} [options]
-   * @returns {Promise<Explained>}
+   * @param {Partial<import("./messages.js").Asked>} [options]
+   * @returns {Promise<import("./messages.js").Explained>}
    */
   async explain(source, { target = null, versus = null, rule = null, exact = true } = {}) {
     const asked = { target, versus, rule, exact };
-    return this.#askAbout(source, rule, exact, (shown) => ({ kind: "explain", asked, ...shown }));
+    return this.#askAbout({ source, rule, exact }, (shown) => ({ kind: "explain", asked, ...shown }));
   }
 
   /**
@@ -185,174 +148,94 @@ export class Engine extends EventTarget {
    * @returns {Promise<SelfTest>}
    */
   async selfTest(onStep = () => {}) {
-    for (;;) {
-      const build = this.#build;
-      const checks = await this.#replayed(onStep);
-      const wrong = checks.find((check) => !check.passed);
-      if (wrong === undefined) return { passed: true, build, checks };
-      this.#note({ build, passed: false, reason: wrong.reason });
-      if (!(await this.#next())) return { passed: false, build, checks };
-    }
+    return this.#changes.take(async () => {
+      this.#testing = true;
+      try {
+        return await this.#tested(onStep);
+      } finally {
+        this.#testing = false;
+      }
+    });
   }
 
   /**
    * How long one picture takes, by stage: preprocess, inference, post and total.
    * @param {{runs?: number, warmup?: number,
    *   onStep?: (step: {done: number, of: number, total: number}) => void}} [options]
-   * @returns {Promise<Measured>}
+   * @returns {Promise<import("./messages.js").Measured>}
    */
   async measure({ runs = 50, warmup = 10, onStep = () => {} } = {}) {
     const picture = await sample(MEASURED);
-    const port = await this.#alive();
-    return port.ask({ kind: "measure", picture, runs, warmup }, [], onStep);
+    const session = await this.#session();
+    return session.ask({ kind: "measure", picture, runs, warmup }, [], onStep);
   }
 
   /**
-   * Starts anew, with the model that was open.
-   * @param {{build?: Build | "auto", threads?: number | null}} [options]
+   * Starts anew, with the model that was open. What is asked meanwhile waits for it.
+   * @param {Partial<import("./runs.js").Wish>} [options]
    */
-  async restart({ build = this.#wish, threads = this.#wishedThreads } = {}) {
-    this.#wish = build;
-    this.#wishedThreads = threads;
-    this.#tried = [];
-    await this.#begin(fallbacks(build));
+  async restart(options = {}) {
+    await this.#changes.take(() => this.#runs.restart(options, this.#source));
   }
 
-  /** Ends the worker. The next request would start another. */
+  /** Ends the worker, for good: all that is asked, then or later, fails. */
   close() {
-    this.#port?.close();
+    this.#runs.close();
+  }
+
+  get #source() {
+    return this.#open?.source ?? null;
+  }
+
+  /** The worker with that model, started again if it has died. */
+  #session() {
+    return this.#runs.session(this.#source);
   }
 
   /**
-   * One start at a time: whoever comes meanwhile waits for it.
-   * @param {readonly Build[]} builds
-   * @returns {Promise<void>}
-   */
-  #begin(builds) {
-    const before = this.#starting ?? Promise.resolve();
-    const starting = before.catch(() => {}).then(() => this.#started(builds));
-    this.#starting = starting;
-    return starting;
-  }
-
-  /** @param {readonly Build[]} builds */
-  async #started(builds) {
-    const found = features();
-    const threads = threadsOf(this.#wishedThreads);
-    for (const build of builds) {
-      const reason = reasonAgainst(build, found, threads) || (await this.#tryBuild(build, threads));
-      this.#note({ build, passed: reason === "", reason });
-      if (reason === "") return;
-    }
-    const last = this.#tried[this.#tried.length - 1];
-    throw new WhatsitError("runtime-unavailable", `no engine starts here: ${last.reason}`, {
-      expected: "a browser with WebAssembly and SIMD",
-      hint: "update the browser; close other tabs if memory is short",
-    });
-  }
-
-  /**
-   * Why a build does not start, or does not run the model that is open; empty if it does.
-   * @param {Build} build
-   * @param {number} threads
-   * @returns {Promise<string>}
-   */
-  async #tryBuild(build, threads) {
-    this.#port?.close();
-    const worker = workerOf({ build, threads });
-    const port = new Port(worker, this.#log, (error) => this.#died(port, error));
-    this.#port = port;
-    this.#build = build;
-    this.#threads = build === "threaded" ? threads : 1;
-    try {
-      const { canDraw } = await port.ask({ kind: "init", threads: this.#threads });
-      this.#canDraw = canDraw;
-      if (this.#open !== null) {
-        const { source } = this.#open;
-        await this.#opened(port, source, await bytesOf(source));
-      }
-      return "";
-    } catch (error) {
-      port.close();
-      return error instanceof Error ? error.message : String(error);
-    }
-  }
-
-  /**
-   * The next build in the place of one that gives wrong answers; false if there is none.
-   * @returns {Promise<boolean>}
-   */
-  async #next() {
-    const others = fallbacks(this.#build).slice(1);
-    if (others.length === 0) return false;
-    await this.#begin(others);
-    return true;
-  }
-
-  /**
-   * The worker, started again if it has died.
-   * @returns {Promise<Port>}
-   */
-  async #alive() {
-    await this.#starting?.catch(() => {});
-    if (this.#port === null || this.#port.dead !== null) await this.#begin(fallbacks(this.#build));
-    return /** @type {Port} */ (this.#port);
-  }
-
-  /**
-   * @param {Port} port
    * @param {ModelSource} source
    * @param {Uint8Array} bytes
+   * @param {Record<string, unknown>} recorded
    * @returns {Promise<ModelFacts>}
    */
-  async #opened(port, { name, sha256, url }, bytes) {
-    const transfer = url === undefined ? [] : [bytes.buffer]; // what others gave, they may need
-    const [facts, answers] = await Promise.all([
-      port.ask({ kind: "open", model: { name, sha256, bytes } }, transfer),
-      this.#answers().catch(() => ({})), // selfTest says that they are missing
-    ]);
-    return { ...facts, builtin: facts.sha256 in answers };
+  async #opened(source, bytes, recorded) {
+    // The one before is not asked for: a worker that it has ended is to start without it.
+    const session = await this.#runs.session(null);
+    const transfer = source.url === undefined ? [] : [bytes.buffer]; // what others gave, they may need
+    const facts = await session.hold(source, bytes, transfer);
+    this.#open = { source, facts: { ...facts, builtin: facts.sha256 in recorded } };
+    return this.#open.facts;
   }
 
   /**
-   * @param {Source} source
-   * @param {string | null} rule
-   * @param {boolean} exact
-   * @param {(shown: Shown) => Request} request
+   * @param {import("./showing.js").Picture} picture
+   * @param {(shown: import("./messages.js").Shown) => import("./messages.js").Request} request
    * @returns {Promise<any>}
    */
-  async #askAbout(source, rule, exact, request) {
-    try {
-      const port = await this.#alive();
-      const { shown, transfer } = await this.#shown(source, rule, exact);
-      return await port.ask(request(shown), transfer);
-    } finally {
-      if (isFrame(source)) source.close(); // of one that the worker has, this is but the husk
-    }
+  #askAbout(picture, request) {
+    const engine = { session: () => this.#session(), model: () => this.model };
+    return askAbout(engine, picture, request);
   }
 
   /**
-   * What goes to the worker for a picture: the picture, or what the page has made of it.
-   * @param {Source} source
-   * @param {string | null} rule
-   * @param {boolean} exact
-   * @returns {Promise<{shown: Shown, transfer: Transferable[]}>}
+   * @param {(check: Check) => void} onStep
+   * @returns {Promise<SelfTest>}
    */
-  async #shown(source, rule, exact) {
-    if (this.#canDraw) {
-      return { shown: { picture: source }, transfer: isFrame(source) ? [source] : [] };
+  async #tested(onStep) {
+    for (;;) {
+      const { build } = this.facts;
+      const checks = await this.#replayed(onStep);
+      const wrong = checks.find((check) => !check.passed);
+      if (wrong === undefined) return { passed: true, build, checks };
+      if (!(await this.#runs.next(build, wrong.reason, this.#source))) {
+        return { passed: false, build, checks };
+      }
     }
-    const model = this.#open?.facts;
-    if (model === undefined) {
-      throw new WhatsitError("wrong-usage", "no model is open", { expected: "open(…) before this" });
-    }
-    const looked = await look(source, parseRule(rule ?? model.rule), model.input, exact);
-    return { shown: { looked }, transfer: [looked.pixels.buffer] };
   }
 
   /** @param {(check: Check) => void} onStep */
   async #replayed(onStep) {
-    const expected = (await this.#answers())[this.model?.sha256 ?? ""] ?? null;
+    const expected = (await this.#recorded.all())[this.model?.sha256 ?? ""] ?? null;
     /** @param {string} picture */
     const score = async (picture) => {
       const { scores } = await this.classify(await sample(picture), { raw: true, all: true });
@@ -361,50 +244,9 @@ export class Engine extends EventTarget {
     return replay(score, expected, onStep);
   }
 
-  /** The recorded answers: sha256 of a model → picture → its best classes. */
-  #answers() {
-    this.#recorded ??= sample("expected.json").then(async (file) => JSON.parse(await file.text()));
-    this.#recorded.catch(() => (this.#recorded = null)); // it is fetched again next time
-    return this.#recorded;
+  /** @param {WhatsitError} error */
+  #died(error) {
+    // A build that dies of its self-test is left for the next one: no news to a person.
+    if (!this.#testing) this.dispatchEvent(new CustomEvent("died", { detail: error }));
   }
-
-  /** @param {Tried} tried in the place of what was said of that build */
-  #note(tried) {
-    this.#tried = [...this.#tried.filter(({ build }) => build !== tried.build), tried];
-  }
-
-  /**
-   * @param {Port} port
-   * @param {WhatsitError} error
-   */
-  #died(port, error) {
-    if (port === this.#port) this.dispatchEvent(new CustomEvent("died", { detail: error }));
-  }
-}
-
-/**
- * A file that the self-test needs. Throws download-failed.
- * @param {string} name
- * @returns {Promise<Blob>}
- */
-async function sample(name) {
-  const hint = "is the network there? What was used before works without one";
-  try {
-    const response = await fetch(new URL(`samples/${name}`, SITE));
-    if (response.ok) return await response.blob();
-    throw new Error(`the server answers ${response.status}`);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    const message = `${repr(name)} cannot be fetched: ${reason}`;
-    throw new WhatsitError("download-failed", message, { hint });
-  }
-}
-
-/**
- * @param {ModelSource} source
- * @param {(progress: Progress) => void} [onProgress]
- * @returns {Promise<Uint8Array>}
- */
-async function bytesOf(source, onProgress = () => {}) {
-  return source.bytes ?? (await fetched(source, onProgress));
 }

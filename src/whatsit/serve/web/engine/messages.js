@@ -1,7 +1,8 @@
 /**
  * What the page and the worker say to each other. No code: types only.
  *
- * A request is `{id, kind, …}`; the worker answers each with its id, one after the other.
+ * A request is `{id, kind, …}`; the worker answers each with its id, one after the other. A "ping"
+ * it answers with a "pong" at once, unless it computes.
  *
  * @typedef {import("../core/errors.js").ErrorJSON} ErrorJSON
  * @typedef {import("./builds.js").Build} Build

@@ -1,6 +1,7 @@
 /** The page's end of one worker: requests, their answers, and what happens when the worker dies. */
 
 import { WhatsitError } from "../core/errors.js";
+import { Watch } from "./watch.js";
 
 /** @typedef {import("./messages.js").Request} Request */
 /** @typedef {(value: any) => void} Listener */
@@ -15,6 +16,8 @@ export class Port {
   #dead = null;
   #log;
   #onDeath;
+  #watch;
+  #answered = false;
 
   /**
    * @param {Worker} worker
@@ -25,6 +28,10 @@ export class Port {
     this.#worker = worker;
     this.#log = log;
     this.#onDeath = onDeath;
+    this.#watch = new Watch(
+      () => worker.postMessage({ kind: "ping" }),
+      () => this.#die("it no longer answers"),
+    );
     this.#worker.onmessage = ({ data }) => this.#take(data);
     this.#worker.onerror = (event) => {
       event.preventDefault?.(); // it is told as an error of ours
@@ -50,18 +57,30 @@ export class Port {
     const id = this.#next;
     this.#next += 1;
     return new Promise((resolve, reject) => {
-      this.#worker.postMessage({ id, ...request }, transfer);
+      try {
+        this.#worker.postMessage({ id, ...request }, transfer);
+      } catch (error) {
+        reject(notSent(error));
+        return;
+      }
       this.#pending.set(id, { resolve, reject, onStep });
+      // What comes before its first answer is fetched, and that may take any time.
+      if (this.#answered) this.#watch.begin();
     });
   }
 
-  /** Ends the worker; whatever was asked of it is rejected. */
-  close() {
-    this.#end(ended("it was closed"));
+  /**
+   * Ends the worker; whatever was asked of it, or will be, is rejected.
+   * @param {WhatsitError} error
+   */
+  close(error) {
+    this.#end(error);
   }
 
   /** @param {any} message */
   #take(message) {
+    this.#watch.heard();
+    if (message.kind === "pong") return;
     if (message.kind === "log") this.#log(message.text);
     else if (message.kind === "broken") this.#die(message.reason);
     else this.#answer(message);
@@ -75,7 +94,9 @@ export class Port {
       pending.onStep(step);
       return;
     }
+    this.#answered = true;
     this.#pending.delete(id);
+    if (this.#pending.size === 0) this.#watch.end();
     if (error === undefined) {
       pending.resolve(value);
       return;
@@ -95,6 +116,7 @@ export class Port {
   /** @param {WhatsitError} error */
   #end(error) {
     this.#dead ??= error;
+    this.#watch.end();
     this.#worker.terminate();
     const pending = [...this.#pending.values()];
     this.#pending.clear();
@@ -106,8 +128,20 @@ export class Port {
  * @param {string} reason
  * @returns {WhatsitError}
  */
-function ended(reason) {
+export function ended(reason) {
   return new WhatsitError("runtime-unavailable", `the engine has stopped: ${reason}`, {
     hint: "it is started again with the next picture; close other tabs if memory is short",
+  });
+}
+
+/**
+ * Such as for a frame that was closed before its turn came.
+ * @param {unknown} error
+ * @returns {WhatsitError}
+ */
+function notSent(error) {
+  const reason = error instanceof Error || error instanceof DOMException ? error.message : error;
+  return new WhatsitError("wrong-usage", `this cannot be given to the engine: ${reason}`, {
+    expected: "a picture, or a frame of a video that is not closed",
   });
 }

@@ -3,10 +3,12 @@
  * whatsit.selftest and whatsit.zoo.golden_answers. A build that does not must not be used.
  */
 
+import { WhatsitError } from "../core/errors.js";
+
 /** @typedef {[index: number, score: number][]} Best the best classes, best first */
 /**
  * One picture. `expected` and `got` are null for a model without recorded answers, of which is
- * known only that it runs.
+ * known only that it runs; `got` and `difference` where there were no scores, too.
  * @typedef {{picture: string, passed: boolean, difference: number | null, expected: Best | null,
  *   got: Best | null, reason: string}} Check
  */
@@ -21,6 +23,7 @@ export const MEASURED = "camera.jpg";
 const TOLERANCE = 0.05;
 
 /**
+ * Ends with the first picture of which a build has no scores.
  * @param {Scorer} score gives the raw scores of a sample picture
  * @param {Record<string, Best> | null} expected by picture
  * @param {(check: Check) => void} onStep
@@ -32,6 +35,7 @@ export async function replay(score, expected, onStep) {
     const check = await checked(picture, score, expected?.[picture] ?? null);
     checks.push(check);
     onStep(check);
+    if (!check.passed && check.got === null) break;
   }
   return checks;
 }
@@ -57,7 +61,12 @@ export function judge(scores, expected) {
  * @returns {Promise<Check>}
  */
 async function checked(picture, score, expected) {
-  const scores = await score(picture);
+  let scores;
+  try {
+    scores = await score(picture);
+  } catch (error) {
+    return failed(picture, error, expected);
+  }
   if (expected === null) {
     return { picture, passed: true, difference: null, expected, got: null, reason: "" };
   }
@@ -66,6 +75,22 @@ async function checked(picture, score, expected) {
   const got = expected.map(([index]) => [index, scores[index]]);
   const reason = passed ? "" : `its scores of ${picture} are ${difference.toFixed(3)} off`;
   return { picture, passed, difference, expected, got, reason };
+}
+
+/**
+ * A picture without scores. Throws what is the fault of neither the build nor the model.
+ * @param {string} picture
+ * @param {unknown} error
+ * @param {Best | null} expected
+ * @returns {Check}
+ */
+function failed(picture, error, expected) {
+  if (!(error instanceof WhatsitError)) throw error;
+  const died = error.code === "runtime-unavailable";
+  if (!died && !error.code.startsWith("model-")) throw error;
+  // A model that nobody has recorded may be at fault itself: it is told with each picture.
+  const passed = !died && expected === null;
+  return { picture, passed, difference: null, expected, got: null, reason: error.message };
 }
 
 /**

@@ -4,13 +4,13 @@
  * writing throws the WhatsitError of `problem`.
  */
 
-import { WhatsitError } from "../core/errors.js"; // eslint-disable-line no-unused-vars -- a type
 import { Database, result } from "./idb.js";
 import { KeptModels } from "./kept_models.js";
 import { KeptTeaching } from "./kept_teaching.js";
 
 const VERSION = 1;
 
+/** @typedef {import("../core/errors.js").WhatsitError} WhatsitError */
 /** @typedef {import("./kept_models.js").KeptModel} KeptModel */
 /** @typedef {import("./kept_models.js").ModelFacts} ModelFacts */
 /** @typedef {import("./kept_teaching.js").Project} Project */

@@ -2,6 +2,10 @@
 
 import { WhatsitError } from "../core/errors.js";
 
+const PATIENCE_MS = 3000; // some browsers never answer, and the app is to start all the same
+
+/** @typedef {(database: IDBDatabase) => void} Upgrade */
+
 /**
  * The result of one request.
  * @template T
@@ -27,43 +31,37 @@ function done(transaction) {
   });
 }
 
-/** A database that is open, or the reason why there is none. */
+/**
+ * A database, opened again where the connection is lost: Safari ends it while the app sleeps, and
+ * another window that brings a newer version asks for it.
+ */
 export class Database {
-  /**
-   * @param {IDBDatabase | null} database
-   * @param {WhatsitError | null} problem why nothing can be kept; null if all is well
-   */
-  constructor(database, problem) {
-    this.database = database;
-    this.problem = problem;
-    if (database !== null) {
-      database.onversionchange = () => this.#lost("another window brought a newer version");
-      database.onclose = () => this.#lost("the browser closed it");
-    }
+  #open;
+  /** @type {IDBDatabase | null} */
+  #database = null;
+  /** @type {Promise<void> | null} */
+  #opening = null;
+  #closed = false;
+  /** Why nothing can be kept; null if all is well. @type {WhatsitError | null} */
+  problem = null;
+
+  /** @param {() => Promise<IDBDatabase>} open Use `Database.open`. */
+  constructor(open) {
+    this.#open = open;
   }
 
   /**
-   * The database of this name, its stores made where they are missing. Never fails: a browser
-   * that keeps nothing gives a Database with a `problem`.
+   * The database of this name, its stores made where they are missing. Never fails, and takes no
+   * longer than a person waits: a browser that keeps nothing gives a Database with a `problem`.
    * @param {string} name
    * @param {number} version
-   * @param {(database: IDBDatabase, transaction: IDBTransaction, from: number) => void} upgrade
+   * @param {Upgrade} upgrade
    * @returns {Promise<Database>}
    */
   static async open(name, version, upgrade) {
-    try {
-      const request = indexedDB.open(name, version); // private windows may throw at this line
-      request.onupgradeneeded = (event) => {
-        const transaction = /** @type {IDBTransaction} */ (request.transaction);
-        upgrade(request.result, transaction, event.oldVersion);
-      };
-      const blocked = new Promise((_, reject) => {
-        request.onblocked = () => reject(new Error("another window holds an older version"));
-      });
-      return new Database(await Promise.race([result(request), blocked]), null);
-    } catch (error) {
-      return new Database(null, unavailable(error));
-    }
+    const database = new Database(() => opened(name, version, upgrade));
+    await database.#connection();
+    return database;
   }
 
   /**
@@ -75,9 +73,9 @@ export class Database {
    * @returns {Promise<T>}
    */
   async read(stores, without, body) {
-    if (this.database === null) return without;
     try {
-      return await body(this.database.transaction(stores, "readonly"));
+      const transaction = await this.#transaction(stores, "readonly");
+      return transaction === null ? without : await body(transaction);
     } catch (error) {
       throw translated(error, "what was kept cannot be read");
     }
@@ -92,10 +90,10 @@ export class Database {
    * @returns {Promise<T>}
    */
   async write(stores, what, body) {
-    if (this.database === null) throw this.problem ?? unavailable("it was never opened");
     let transaction;
     try {
-      transaction = this.database.transaction(stores, "readwrite");
+      transaction = await this.#transaction(stores, "readwrite");
+      if (transaction === null) throw this.problem ?? unavailable("it was closed");
       const finished = done(transaction);
       finished.catch(() => {}); // told below, by whichever of the two fails first
       const value = await body(transaction);
@@ -108,18 +106,94 @@ export class Database {
   }
 
   close() {
-    this.database?.close();
+    this.#closed = true;
+    this.#lost();
   }
 
-  /** @param {string} reason */
-  #lost(reason) {
-    this.database?.close();
-    this.database = null;
-    this.problem = unavailable(reason);
+  /**
+   * Null where there is no database. A connection may be gone before the browser says so.
+   * @param {string[]} stores
+   * @param {IDBTransactionMode} mode
+   * @returns {Promise<IDBTransaction | null>}
+   */
+  async #transaction(stores, mode) {
+    const database = await this.#connection();
+    try {
+      return database && database.transaction(stores, mode);
+    } catch (error) {
+      if (nameOf(error) !== "InvalidStateError") throw error;
+      this.#lost();
+      const again = await this.#connection();
+      return again && again.transaction(stores, mode);
+    }
+  }
+
+  /** Waits for one that is being opened, but not for ever. @returns {Promise<IDBDatabase | null>} */
+  async #connection() {
+    if (this.#database === null && !this.#closed) {
+      this.#opening ??= this.#connect();
+      await this.#opening;
+    }
+    return this.#database;
+  }
+
+  /** Settles when it is open, or is not going to be, or after PATIENCE_MS: it may come later. */
+  #connect() {
+    const opening = this.#open().then(
+      (database) => this.#found(database),
+      (error) => {
+        this.problem = unavailable(error);
+      },
+    );
+    return new Promise((/** @type {(value?: undefined) => void} */ resolve) => {
+      const timer = setTimeout(() => {
+        this.problem = unavailable("another window holds it, or the browser does not answer");
+        resolve();
+      }, PATIENCE_MS);
+      void opening.then(() => {
+        clearTimeout(timer);
+        this.#opening = null;
+        resolve();
+      });
+    });
+  }
+
+  /** @param {IDBDatabase} database */
+  #found(database) {
+    if (this.#closed) {
+      database.close();
+      return;
+    }
+    this.problem = null;
+    this.#database = database;
+    database.onversionchange = () => this.#lost();
+    database.onclose = () => this.#lost();
+  }
+
+  #lost() {
+    this.#database?.close();
+    this.#database = null;
   }
 }
 
-/** @param {IDBTransaction | undefined} transaction */
+/**
+ * @param {string} name
+ * @param {number} version
+ * @param {Upgrade} upgrade
+ * @returns {Promise<IDBDatabase>}
+ */
+async function opened(name, version, upgrade) {
+  const request = indexedDB.open(name, version); // private windows may throw at this line
+  request.onupgradeneeded = () => upgrade(request.result);
+  try {
+    return await result(request);
+  } catch (error) {
+    if (nameOf(error) !== "VersionError") throw error;
+    throw new Error("another window brought a newer version of the app; reload this one");
+  }
+}
+
+/** @param {IDBTransaction | null | undefined} transaction */
 function abort(transaction) {
   try {
     transaction?.abort();

@@ -3,6 +3,7 @@
  * writes that picture alone.
  */
 
+import { WhatsitError } from "../core/errors.js";
 import { result } from "./idb.js";
 
 /**
@@ -14,6 +15,7 @@ import { result } from "./idb.js";
 
 const STORES = ["projects", "pictures"];
 const PROJECT = "current";
+const REVISION = "revision"; // counts what any window has written
 
 export class KeptTeaching {
   #database;
@@ -22,6 +24,7 @@ export class KeptTeaching {
   #places = new WeakMap();
   /** @type {Promise<unknown>} */
   #last = Promise.resolve();
+  #seen = 0; // the revision that this window goes on from
 
   /**
    * @param {import("./idb.js").Database} database
@@ -35,7 +38,12 @@ export class KeptTeaching {
   /** The project as it was saved last; null if there is none. @returns {Promise<Project | null>} */
   async load() {
     return this.#database.read(STORES, null, async (transaction) => {
-      const project = await result(transaction.objectStore("projects").get(PROJECT));
+      const projects = transaction.objectStore("projects");
+      const [project, seen] = await Promise.all([
+        result(projects.get(PROJECT)),
+        revisionIn(projects),
+      ]);
+      this.#seen = seen;
       if (project === undefined) return null;
       const store = transaction.objectStore("pictures");
       const [keys, values] = await Promise.all([
@@ -48,22 +56,39 @@ export class KeptTeaching {
   }
 
   /**
-   * Keeps the project in place of the one before. Saves one after the other, in the order asked.
+   * Keeps the project in place of the one before. Throws storage-changed if another window has
+   * written one meanwhile: that one stays.
    * @param {Project} project
+   * @returns {Promise<void>}
    */
   save(project) {
-    const saved = this.#last.catch(() => {}).then(() => this.#save(project));
-    this.#last = saved;
-    return saved;
+    return this.#inTurn(() => this.#save(project));
   }
 
-  /** Forgets the project and its pictures. */
-  async clear() {
-    await this.#last.catch(() => {});
-    this.#places = new WeakMap();
-    await this.#database.write(STORES, "that the pictures are gone", (transaction) => {
-      for (const store of STORES) transaction.objectStore(store).clear();
+  /** Forgets the project and its pictures. @returns {Promise<void>} */
+  clear() {
+    return this.#inTurn(async () => {
+      this.#places = new WeakMap();
+      const what = "that the pictures are gone";
+      this.#seen = await this.#database.write(STORES, what, async (transaction) => {
+        const [projects, pictures] = STORES.map((store) => transaction.objectStore(store));
+        const next = (await revisionIn(projects)) + 1;
+        pictures.clear();
+        projects.clear();
+        projects.put(next, REVISION);
+        return next;
+      });
     });
+  }
+
+  /**
+   * Whatever is written, one after the other, in the order asked.
+   * @param {() => Promise<void>} work
+   */
+  #inTurn(work) {
+    const done = this.#last.then(work);
+    this.#last = done.catch(() => {}); // told to whoever asked
+    return done;
   }
 
   /** @param {Map<number, KeptPicture>} found */
@@ -95,6 +120,7 @@ export class KeptTeaching {
     const places = await this.#database.write(STORES, "the pictures", (transaction) =>
       this.#write(transaction, project, changed, there),
     );
+    this.#seen += 1;
     for (const [blob, place] of places) this.#places.set(blob, place);
     if (changed.size) this.#kept();
   }
@@ -116,7 +142,8 @@ export class KeptTeaching {
    * @returns {Promise<Map<Blob, Place>>}
    */
   async #write(transaction, project, changed, there) {
-    const store = transaction.objectStore("pictures");
+    const [projects, store] = STORES.map((name) => transaction.objectStore(name));
+    if ((await revisionIn(projects)) !== this.#seen) throw changedElsewhere();
     /** @type {Map<Blob, Place>} */
     const places = new Map();
     for (const [picture, value] of changed) {
@@ -129,9 +156,26 @@ export class KeptTeaching {
     const classes = project.classes.map((one) => ({ ...one, pictures: one.pictures.map(keyOf) }));
     const used = new Set(classes.flatMap((one) => one.pictures));
     for (const key of there) if (!used.has(Number(key))) store.delete(key);
-    transaction.objectStore("projects").put({ ...project, classes }, PROJECT);
+    projects.put({ ...project, classes }, PROJECT);
+    projects.put(this.#seen + 1, REVISION);
     return places;
   }
+}
+
+/**
+ * @param {IDBObjectStore} projects
+ * @returns {Promise<number>}
+ */
+async function revisionIn(projects) {
+  return Number((await result(projects.get(REVISION))) ?? 0);
+}
+
+/** @returns {WhatsitError} */
+function changedElsewhere() {
+  return new WhatsitError("storage-changed", "another window has changed the pictures to teach", {
+    expected: "one window at a time in which pictures are collected",
+    hint: "download the pictures of this one if you need them, then reload it",
+  });
 }
 
 /**

@@ -5,18 +5,14 @@ import { WhatsitError } from "../../core/errors.js";
 import { findHead } from "../../core/teach/head.js";
 import { TEACH } from "./words.js";
 
-const SITE = "models/index.json";
 const TAUGHT = "taught"; // the origin of what is kept from here
 
 /** @typedef {import("../types.js").App} App */
 /** @typedef {import("./project.js").Project} Project */
-/** @typedef {{name: string, bytes: Uint8Array}} File of a model */
 
 export class Backbone {
-  /** The model that was in use before this one. @type {string|null} */
-  #before = null;
   #own = false; // the change of the model comes from here
-  /** The last file of the site, not to be fetched each time. @type {Promise<File>|null} */
+  /** The site's file that was read last, not to be fetched each time. @type {Promise<Uint8Array>|null} */
   #file = null;
   #fileOf = "";
 
@@ -49,48 +45,41 @@ export class Backbone {
   async open(wanted) {
     const engine = await this.app.ready;
     const { models } = this.app;
-    const current = engine.model?.name ?? models.standard;
     const kept = this.project.count > 0 && models.has(this.project.backbone);
-    const first = kept ? this.project.backbone : current;
+    const first = kept ? this.project.backbone : engine.model.name;
     const reason = await this.#reasonAgainst(first);
     const name = reason === null ? first : models.standard;
     if (kept && reason !== null) this.app.say(TEACH.otherBackbone(first, name));
     if (!wanted()) return;
-    if (name !== current) {
-      this.#before = current;
-      await this.use(name);
-    }
+    if (name !== engine.model.name) await this.#use(name);
     this.#built();
   }
 
   /** Another model was chosen while this view was shown: it is built on, if that can be. */
   async choose() {
     const { name } = this.app.engine.model;
-    this.#before = null;
     if ((await this.#reasonAgainst(name)) !== null) {
       const other = this.app.models.standard;
-      this.#before = name;
       this.app.say(TEACH.otherBackbone(name, other));
-      await this.use(other);
+      await this.#use(other);
     }
     this.#built();
   }
 
-  /** Puts the model into use that was in use before. */
+  /** Puts the model into use that the person chose. */
   async giveBack() {
-    const before = this.#before;
-    this.#before = null;
-    if (before !== null) await this.use(before);
+    await this.#ours(() => this.app.models.giveBack());
   }
 
-  /** Its file. */
-  bytes() {
-    return this.#bytesOf(this.project.backbone);
+  /** Its file. @returns {Promise<{name: string, bytes: Uint8Array}>} */
+  async file() {
+    const { backbone: name } = this.project;
+    return { name, bytes: await this.#bytesOf(name) };
   }
 
   /** @param {string} name */
-  async use(name) {
-    await this.#ours(() => this.app.models.use(name));
+  async #use(name) {
+    await this.#ours(() => this.app.models.borrow(name));
   }
 
   /**
@@ -100,7 +89,6 @@ export class Backbone {
    */
   async keep(name, bytes) {
     await this.#ours(() => this.app.models.addBytes(name, bytes, TAUGHT));
-    this.#before = null;
   }
 
   /** @param {() => Promise<unknown>} change */
@@ -126,11 +114,10 @@ export class Backbone {
    * @returns {Promise<WhatsitError | null>}
    */
   async #reasonAgainst(name) {
-    const own = await this.app.store.models.get(name);
+    const own = await this.app.models.own(name);
     if (own?.origin === TAUGHT) return new WhatsitError("model-unsupported", "it was taught here");
     try {
-      const { bytes } = await this.#bytesOf(name);
-      findHead(readBundle(bytes, name));
+      findHead(readBundle(await this.#bytesOf(name), name));
       return null;
     } catch (error) {
       if (error instanceof WhatsitError && error.code.startsWith("model-")) return error;
@@ -140,35 +127,16 @@ export class Backbone {
 
   /**
    * @param {string} name
-   * @returns {Promise<File>}
+   * @returns {Promise<Uint8Array>}
    */
   async #bytesOf(name) {
-    const own = await this.app.store.models.get(name);
-    if (own) return { name, bytes: new Uint8Array(own.bytes) };
+    const own = await this.app.models.own(name);
+    if (own) return own.bytes; // another file may have this name by now
     if (this.#file === null || this.#fileOf !== name) {
-      this.#file = ofSite(name);
+      this.#file = this.app.models.bytes(name);
       this.#fileOf = name;
       this.#file.catch(() => (this.#file = null)); // it is fetched again next time
     }
     return this.#file;
   }
-}
-
-/**
- * @param {string} name
- * @returns {Promise<File>}
- */
-async function ofSite(name) {
-  const index = await (await fetched(SITE)).json();
-  const found = index.models.find((/** @type {any} */ model) => model.name === name);
-  if (!found) throw new WhatsitError("model-not-found", `no model is called ${name}`);
-  return { name, bytes: new Uint8Array(await (await fetched(found.file)).arrayBuffer()) };
-}
-
-/** @param {string} path */
-async function fetched(path) {
-  const response = await fetch(path);
-  if (response.ok) return response;
-  const message = `${path} cannot be fetched: the server answers ${response.status}`;
-  throw new WhatsitError("download-failed", message, { hint: "is the network there?" });
 }

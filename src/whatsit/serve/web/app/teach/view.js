@@ -2,6 +2,7 @@
 
 import { archive, safeName } from "../../core/teach/archive.js";
 import { h } from "../dom.js";
+import { saveFile, saveModel } from "../save_file.js";
 import { nameOf } from "../sources.js";
 import { Backbone } from "./backbone.js";
 import { ClassCard } from "./class_card.js";
@@ -10,7 +11,6 @@ import { Embedder, learn } from "./learner.js";
 import { LessonCard } from "./lesson_card.js";
 import { Page } from "./page.js";
 import { MOST_PICTURES, Project } from "./project.js";
-import { saveFile } from "./save_file.js";
 import { Trial } from "./trial.js";
 import { Undo } from "./undo.js";
 import { TEACH } from "./words.js";
@@ -248,7 +248,7 @@ class Teach {
     try {
       const { project, page } = this;
       await this.#seen();
-      const parent = await this.backbone.bytes();
+      const parent = await this.backbone.file();
       const { version } = project;
       page.say(TEACH.fitting);
       const lesson = await learn(project, parent, (done, total) => page.step(done, total));
@@ -285,27 +285,16 @@ class Teach {
   async #keep() {
     const lesson = await this.#now();
     if (lesson === null) return;
-    const name = this.#freeName();
+    const name = this.app.models.free(safeName(this.project.name, "model"));
     await this.backbone.keep(name, lesson.bytes);
-    this.app.state.set("model", name);
     this.app.say(TEACH.kept(name), "good");
     this.app.open("look");
-  }
-
-  /** The project's name, unless a model of the site has it. */
-  #freeName() {
-    const plain = safeName(this.project.name, "model");
-    const taken = new Set(this.app.models.list().flatMap((one) => (one.own ? [] : [one.name])));
-    let name = plain;
-    for (let number = 2; taken.has(name); number++) name = `${plain}-${number}`;
-    return name;
   }
 
   async #download() {
     const lesson = await this.#now();
     if (lesson === null) return;
-    const name = `${safeName(this.project.name, "model")}.tflite`;
-    saveFile(lesson.bytes, "application/octet-stream", name);
+    saveModel(lesson.bytes, safeName(this.project.name, "model"));
   }
 
   async #archive() {

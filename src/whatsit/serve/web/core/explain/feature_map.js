@@ -118,7 +118,7 @@ function isGlobalMean(model, operator, code) {
   if (shape.length !== 4 || shape[0] !== 1) return false;
   if (code === Op.MEAN) {
     const axes = inputs.length > 1 ? axesOf(model, tensors[inputs[1]]) : [];
-    return axes.length > 0 && new Set(axes).size === 2 && axes.every((axis) => axis === 1 || axis === 2);
+    return new Set(axes).size === 2 && axes.every((axis) => axis === 1 || axis === 2);
   }
   const { filterHeight, filterWidth, fusedActivationFunction } = operator.builtinOptions ?? {};
   return (

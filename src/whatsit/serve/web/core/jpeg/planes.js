@@ -1,4 +1,4 @@
-/** The planes of a JPEG, one for each channel: how large they are, and how many samples are kept. */
+/** The planes of a JPEG, one a channel: how large they are, and how many samples are kept. */
 
 import { LeftToBrowser, broken } from "./faults.js";
 import { TRANSFORMS } from "./idct.js";

@@ -187,7 +187,8 @@ export class Segments {
  * @returns {boolean}
  */
 function isNamed(segment, name, least) {
-  return segment.length >= least && String.fromCharCode(...segment.subarray(0, name.length)) === name;
+  const start = String.fromCharCode(...segment.subarray(0, name.length));
+  return segment.length >= least && start === name;
 }
 
 /**

@@ -31,7 +31,9 @@ export function openJpeg(bytes, [width, height], orientation, { name, shrink = n
   if (image === null) return null;
   const [right, bottom] = [width / denominator, height / denominator];
   const within = denominator === 1 ? null : coveredOf(image, right, bottom, orientation);
-  return { ...upright(image, orientation), size: across ? [height, width] : [width, height], within };
+  /** @type {[number, number]} */
+  const size = across ? [height, width] : [width, height];
+  return { ...upright(image, orientation), size, within };
 }
 
 /**

@@ -5,6 +5,8 @@
  * After J. Nocedal, Mathematics of Computation 35 (1980), 773-782.
  */
 
+import { largest } from "./numbers.js";
+
 /** @typedef {{value: number, slope: Float64Array}} Height of a point, and its gradient */
 /** @typedef {(point: Float64Array) => Height} Loss */
 
@@ -84,13 +86,6 @@ function downhill(slope, past) {
     add(direction, taken[past.length - 1 - i] - back, step);
   });
   return direction;
-}
-
-/** @param {Float64Array} values */
-export function largest(values) {
-  let most = 0;
-  for (const value of values) most = Math.max(most, Math.abs(value));
-  return most;
 }
 
 /**

@@ -3,12 +3,13 @@
  * `whatsit.graph.graft`.
  */
 
-import { WhatsitError } from "../errors.js";
+import { normalisation } from "../edges.js";
 import { readFiles } from "../metadata.js";
-import { general, repr } from "../repr.js";
 import { ruleText } from "../rule.js";
+import { sha256 } from "../sha256.js";
 import { cut, locate } from "./head.js";
 import { int8Layer } from "./int8_layer.js";
+import { checkNumbers, checkedNames, seen } from "./layer_checks.js";
 import { halves } from "./numbers.js";
 import { packBundle } from "./pack_metadata.js";
 import { Type, parse, quantisationOf, shapeOf } from "./read.js";
@@ -16,7 +17,7 @@ import { OPERATORS as Op } from "./schema.js";
 import { GraphWriter } from "./write.js";
 
 /** @typedef {import("../bundle.js").Bundle} Bundle */
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 /** @typedef {import("./head.js").Head} Head */
 /**
  * weights (C, D) and bias (C,); `logits` (N, C), what they give for pictures like those to come,
@@ -141,96 +142,6 @@ function softmax(writer, logits) {
 }
 
 /**
- * The names of classes, checked: the same name twice would be two answers that nobody can tell
- * apart.
- * @param {string[]} labels
- * @returns {string[]}
- */
-export function checkedNames(labels) {
-  const names = labels.map((label) => label.trim());
-  if (names.length < 2) {
-    const count = `${names.length} class${names.length === 1 ? "" : "es"}`;
-    throw usage(`${count} to tell apart`, {
-      expected: "at least two: a model of one class gives it to every picture",
-      hint: "add a class with pictures of anything else",
-    });
-  }
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) {
-    throw usage(`the class ${repr(twice)} twice`, { expected: "a name of its own for each class" });
-  }
-  if (names.includes("")) {
-    throw usage(`class ${names.indexOf("")} without a name`, { expected: "a name" });
-  }
-  if (names.some((name) => /[\n\r]/.test(name))) {
-    throw usage("a class name of several lines", { expected: "one line a class" });
-  }
-  return names;
-}
-
-/**
- * @param {Layer} layer
- * @param {number} classes
- * @param {number} width
- */
-function checkNumbers({ weights, bias }, classes, width) {
-  if (weights.length !== classes * width || bias.length !== classes) {
-    throw usage(`${weights.length} weights and ${bias.length} biases`, {
-      expected: `${classes * width} and ${classes}: ${classes} classes, an embedding of ${width} values`,
-    });
-  }
-  checkFinite(weights, "weights");
-  checkFinite(bias, "biases");
-}
-
-/**
- * @param {Float32Array} values
- * @param {string} what
- */
-function checkFinite(values, what) {
-  const count = values.reduce((sum, value) => sum + (Number.isFinite(value) ? 0 : 1), 0);
-  if (count) throw usage(`${count} of the ${values.length} ${what} are no finite numbers`);
-}
-
-/**
- * @param {Float32Array | null} logits
- * @param {number} classes
- * @returns {Float32Array}
- */
-function seen(logits, classes) {
-  if (logits === null || !logits.length || logits.length % classes !== 0) {
-    throw usage(logits === null ? "an int8 layer without logits" : `${logits.length} logits`, {
-      expected: "what the layer gives for some pictures, to choose the steps of its output by",
-    });
-  }
-  checkFinite(logits, "logits");
-  return logits;
-}
-
-/**
- * The one mean and std; those of a uint8 input are a remark that nobody applies.
- * @param {Bundle} bundle
- * @returns {{mean: number, std: number}}
- */
-function normalisation({ name, input, metadata }) {
-  const { mean, std } = metadata;
-  const alike = new Set(mean).size === 1 && new Set(std).size === 1;
-  if (input.dtype === "uint8" && !(alike && Number.isFinite(mean[0]) && std[0] > 0)) {
-    return { mean: 0, std: 1 };
-  }
-  if (alike) return { mean: mean[0], std: std[0] };
-  const [means, stds] = [mean, std].map((values) => values.map((one) => general(one)).join(", "));
-  throw new WhatsitError(
-    "model-unsupported",
-    `model ${repr(name)}: it takes the means [${means}] and stds [${stds}]`,
-    {
-      expected: "one mean and one std",
-      hint: "convert it again with them folded into its first layer",
-    },
-  );
-}
-
-/**
  * @param {Bundle} bundle
  * @param {Record<string, unknown>} facts
  * @param {string[]} names
@@ -248,22 +159,4 @@ async function record(bundle, facts, names) {
     parents: [...before, { name: bundle.name, sha256: await sha256(bundle.bytes) }],
     classes: { names },
   };
-}
-
-/**
- * In hexadecimal.
- * @param {Uint8Array} bytes
- * @returns {Promise<string>}
- */
-export async function sha256(bytes) {
-  const digest = await crypto.subtle.digest("SHA-256", new Uint8Array(bytes));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/**
- * @param {string} message
- * @param {{expected?: string, hint?: string}} [more]
- */
-function usage(message, more) {
-  return new WhatsitError("wrong-usage", message, more);
 }

@@ -1,20 +1,16 @@
 /**
  * A .tflite unpacked into plain objects, and packed again: `read_model` and `pack_model` of
  * whatsit._flatbuffer.
- *
- * A table is an object with all its fields: numbers (BigInt for 64 bits), lists of numbers as typed
- * arrays, text, tables; null for a field that is not there.
  */
 
 import { Builder, SIZES } from "./builder.js";
-import { TABLES, UNIONS } from "./schema.js";
+import { UNIONS } from "./schema.js";
+import { fieldsOf, member, newTable } from "./tables.js";
 
 /** @typedef {import("./builder.js").Scalar} Scalar */
 /** @typedef {import("./builder.js").Numbers} Numbers */
-/** @typedef {Record<string, any>} Table an unpacked table */
-/**
- * @typedef {{name: string, place: number, kind: string, listed: boolean, normal: number}} Field
- */
+/** @typedef {import("./tables.js").Field} Field */
+/** @typedef {import("./tables.js").Table} Table */
 
 const IDENTIFIER = "TFL3";
 const WEIGHT_ALIGNMENT = 16; // the schema's force_align, on which kernels on Arm may rely
@@ -52,45 +48,6 @@ const ARRAYS = {
   f32: Float32Array,
   f64: Float64Array,
 };
-
-/** @type {Map<string, Field[]>} */
-const FIELDS = new Map();
-
-/**
- * The fields of a table of the schema.
- * @param {string} table
- * @returns {Field[]}
- */
-function fieldsOf(table) {
-  let fields = FIELDS.get(table);
-  if (fields === undefined) {
-    fields = TABLES[table].split(" ").flatMap((text, place) => {
-      if (text === "-" || text === "") return [];
-      const [name, type] = text.split(":");
-      const [shape, normal = "0"] = type.split("=");
-      const listed = shape.startsWith("[");
-      const kind = listed ? shape.slice(1, -1) : shape;
-      return [{ name, place, kind, listed, normal: Number(normal) }];
-    });
-    FIELDS.set(table, fields);
-  }
-  return fields;
-}
-
-/**
- * A table with nothing in it but the schema's defaults.
- * @param {string} table
- * @param {Table} [values] of some of its fields
- * @returns {Table}
- */
-export function newTable(table, values = {}) {
-  /** @type {Table} */
-  const made = {};
-  for (const { name, kind, listed, normal } of fieldsOf(table)) {
-    made[name] = !listed && kind in SIZES ? (kind === "bool" ? normal !== 0 : normal) : null;
-  }
-  return Object.assign(made, values);
-}
 
 /**
  * The model of a file; weights kept behind its tables are moved into them.
@@ -200,24 +157,6 @@ class Reader {
   #follow(at) {
     return at + this.view.getUint32(at, true);
   }
-}
-
-/**
- * The table that a number of a union stands for; null for none, and for what is newer than this.
- * @param {string} union
- * @param {number} number
- */
-function member(union, number) {
-  return UNIONS[union].split(" ")[number - 1] ?? null;
-}
-
-/**
- * The number of a table in a union.
- * @param {string} union
- * @param {string} table
- */
-export function memberNumber(union, table) {
-  return UNIONS[union].split(" ").indexOf(table) + 1;
 }
 
 /**

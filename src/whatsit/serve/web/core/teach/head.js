@@ -26,7 +26,7 @@ import {
 } from "./read.js";
 import { OPERATORS as Op } from "./schema.js";
 
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 /** @typedef {import("./read.js").Source} Source */
 /** @typedef {Source & {output: {classes: number}}} Ended a bundle, or as much of one */
 /**

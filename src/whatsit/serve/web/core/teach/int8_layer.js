@@ -7,7 +7,7 @@
 
 import { WhatsitError } from "../errors.js";
 import { general } from "../repr.js";
-import { argmax, argmin, logShares, rint } from "./numbers.js";
+import { argmax, argmin, largest, logShares, rint } from "./numbers.js";
 import { single } from "./write.js";
 
 /** @typedef {import("./read.js").Quantisation} Quantisation */
@@ -35,9 +35,9 @@ const LEAST_FLOAT32 = 2 ** -126;
 /**
  * The layer for an embedding that is stored as `source` says.
  *
- * `logits` (N, C) are what the layer gives for pictures like those to come. Where all of them lie on
- * one side of 0, every class is moved alike, which no softmax sees. Throws wrong-usage for numbers
- * that 8 bits cannot hold beside each other.
+ * `logits` (N, C) are what the layer gives for pictures like those to come. Where all of them lie
+ * on one side of 0, every class is moved alike, which no softmax sees. Throws wrong-usage for
+ * numbers that 8 bits cannot hold beside each other.
  * @param {Float32Array} weights (C, D)
  * @param {Float32Array} bias (C,)
  * @param {Quantisation} source
@@ -72,17 +72,18 @@ export function int8Layer(weights, bias, source, logits) {
 function scalesOf(weights, bias, step, unit) {
   const width = weights.length / bias.length;
   const scales = Float64Array.from(bias, (value, i) => {
-    const largest = largestOf(weights.subarray(i * width, (i + 1) * width)) / 127;
+    const forWeights = largest(weights.subarray(i * width, (i + 1) * width)) / 127;
     const forBias = Math.abs(value) / (LARGEST_BIAS * step);
-    return Math.max(largest, forBias, (LEAST_RATIO * unit) / step);
+    return Math.max(forWeights, forBias, (LEAST_RATIO * unit) / step);
   });
   const found = Float32Array.from(scales);
   const fits = scales.every((scale) => (step * scale) / unit < LARGEST_RATIO);
   if (!fits || !found.every((scale) => Number.isFinite(Math.fround(scale * step)))) {
-    const sizes = `weights up to ${general(largestOf(weights))} and biases up to ${general(largestOf(bias))}`;
+    const [most, mostOfBias] = [weights, bias].map((values) => general(largest(values)));
     throw new WhatsitError(
       "wrong-usage",
-      `${sizes} for logits that differ by no more than ${general(unit * STEPS)}`,
+      `weights up to ${most} and biases up to ${mostOfBias} ` +
+        `for logits that differ by no more than ${general(unit * STEPS)}`,
       {
         expected: "logits that these weights give",
         hint: "a model with float weights has room for them",
@@ -148,7 +149,8 @@ function check(logits, classes, output) {
   const [low, high] = range(logits).map((value) => general(value));
   throw new WhatsitError(
     "wrong-usage",
-    `logits from ${low} to ${high}: in 8 bits, ${lost} of ${count} pictures would get another answer`,
+    `logits from ${low} to ${high}: in 8 bits, ${lost} of ${count} pictures ` +
+      "would get another answer",
     {
       expected: "logits that a model with 8 bits can tell apart",
       hint: "regularise the layer more, or teach a model with float weights",
@@ -205,13 +207,6 @@ function range(values) {
     if (value > high) high = value;
   }
   return [low, high];
-}
-
-/** @param {Float32Array | Float64Array} values */
-function largestOf(values) {
-  let largest = 0;
-  for (const value of values) largest = Math.max(largest, Math.abs(value));
-  return largest;
 }
 
 /**

@@ -9,7 +9,7 @@ import { headOf, input, lastOperators, stored } from "./head.js";
 import { Type, inputsOf, onlyGraph, opCode, quantisationOf, shapeOf, unsupported } from "./read.js";
 import { OPERATORS as Op } from "./schema.js";
 
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 /** @typedef {import("./read.js").Quantisation} Quantisation */
 /** @typedef {{weights: Float32Array, bias: Float32Array}} Layer weights (C, D) row by row */
 

@@ -4,15 +4,17 @@
  * cross-validation.
  */
 
-import { WhatsitError } from "../errors.js";
 import { readBundle } from "../bundle.js";
+import { WhatsitError } from "../errors.js";
 import { repr } from "../repr.js";
+import { sha256 } from "../sha256.js";
 import { pathsOf } from "./archive.js";
 import { fitFew } from "./few.js";
 import { fitHead } from "./fit.js";
-import { checkedNames, graft, sha256 } from "./graft.js";
+import { graft } from "./graft.js";
 import { groupsOf } from "./groups.js";
 import { findHead } from "./head.js";
+import { checkedNames } from "./layer_checks.js";
 import { argmax, layerLogits } from "./numbers.js";
 import { trustOf } from "./trusting.js";
 
@@ -48,8 +50,8 @@ const SEED = 0;
 /**
  * A bundle named `name`, made of `parent`, for these classes.
  *
- * Throws wrong-usage and dataset-unusable for classes that cannot be taught, model-unsupported for a
- * parent that cannot.
+ * Throws wrong-usage and dataset-unusable for classes that cannot be taught, model-unsupported for
+ * a parent that cannot.
  * @param {Bundle} parent
  * @param {Material[]} classes
  * @param {{name: string, progress?: (done: number, total: number) => void}} options

@@ -35,6 +35,16 @@ export function argmin(values) {
 }
 
 /**
+ * The size of the number that is farthest from 0.
+ * @param {Numbers} values
+ */
+export function largest(values) {
+  let most = 0;
+  for (const value of values) most = Math.max(most, Math.abs(value));
+  return most;
+}
+
+/**
  * The logarithm of the softmax of each row of `logits` (N, C).
  * @param {Float32Array | Float64Array} logits
  * @param {number} classes

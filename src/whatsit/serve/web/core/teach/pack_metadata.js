@@ -1,10 +1,11 @@
 /** TFLite Metadata written anew, as `_pack_metadata` and `write` of whatsit._metadata do. */
 
-import { Builder } from "./builder.js";
-import { newTable, packModel } from "./graph.js";
 import { storedZip } from "../zip.js";
+import { Builder } from "./builder.js";
+import { packModel } from "./graph.js";
+import { newTable } from "./tables.js";
 
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 /**
  * @typedef {{name: string, description: string, author: string, license: string, mean: number,
  *   std: number, labelsFile: string}} Facts

@@ -10,7 +10,7 @@ import {
   unsupported,
 } from "./read.js";
 
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 
 /**
  * Drops from `model` what the tensor `target` does not need; gives its new index.

@@ -10,7 +10,7 @@ import { repr } from "../repr.js";
 import { readModel } from "./graph.js";
 import { OPERATORS as Op } from "./schema.js";
 
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 /** @typedef {{name: string, bytes: Uint8Array}} Source a bundle, or as much of one */
 /**
  * Affine quantisation, real = scale * (stored - zeroPoint); one pair, or one per slice of `axis`.
@@ -51,9 +51,8 @@ export function parse({ name, bytes }) {
   } catch (error) {
     if (error instanceof WhatsitError) throw error.about(`model ${repr(name)}`);
     const reason = error instanceof Error ? error.message : String(error);
-    throw new WhatsitError("model-damaged", `model ${repr(name)}: its graph cannot be read: ${reason}`, {
-      hint: "the file is damaged or cut short",
-    });
+    const message = `model ${repr(name)}: its graph cannot be read: ${reason}`;
+    throw new WhatsitError("model-damaged", message, { hint: "the file is damaged or cut short" });
   }
 }
 

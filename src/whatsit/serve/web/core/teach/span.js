@@ -4,6 +4,8 @@
  * nothing is lost, and a fit is many times faster.
  */
 
+import { add, product } from "./vectors.js";
+
 const WORTH = 4; // times as many values as pictures: else the directions cost more than they save
 const LEAST_REST = 1e-5; // of a picture's length: less is rounding
 const LOST = 0.5; // of a length, that may be taken away at once
@@ -76,30 +78,4 @@ function basis(vectors, width) {
   }
   // Of pictures that are all nothing any direction will do.
   return end ? found.slice(0, end) : Float64Array.from({ length: width }, (_, d) => (d ? 0 : 1));
-}
-
-/**
- * @param {Float32Array | Float64Array} one
- * @param {number} from
- * @param {Float32Array | Float64Array} other
- * @param {number} to
- * @param {number} width
- */
-function product(one, from, other, to, width) {
-  let sum = 0;
-  for (let d = 0; d < width; d++) sum += one[from + d] * other[to + d];
-  return sum;
-}
-
-/**
- * target[at…] += factor * values[from…]
- * @param {Float64Array} target
- * @param {number} at
- * @param {number} factor
- * @param {Float64Array} values
- * @param {number} from
- * @param {number} width
- */
-function add(target, at, factor, values, from, width) {
-  for (let d = 0; d < width; d++) target[at + d] += factor * values[from + d];
 }

@@ -1,10 +1,11 @@
 /** A graph made anew, tensor by tensor and operator by operator. `whatsit.graph.write`. */
 
-import { memberNumber, newTable, packModel } from "./graph.js";
+import { packModel } from "./graph.js";
 import { Type, onlyGraph, quantisationOf, shapeOf, tensorName } from "./read.js";
 import { OPERATORS as Op } from "./schema.js";
+import { memberNumber, newTable } from "./tables.js";
 
-/** @typedef {import("./graph.js").Table} Table */
+/** @typedef {import("./tables.js").Table} Table */
 /** @typedef {import("./read.js").Quantisation} Quantisation */
 /** @typedef {Float32Array | Uint16Array | Int32Array | Int8Array} Values halves are Uint16Array */
 

@@ -14,8 +14,8 @@ import { prototypesOf } from "./known.js";
  */
 
 const RULES = ["peak", "prototypes", "score"];
-const MOST_KEPT = 1000;
-const MOST_TEMPERATURE = 20;
+export const MOST_KEPT = 1000; // numbers of a kind, whose limits are as good as those of more
+export const MOST_TEMPERATURE = 20;
 const NUMBER = /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 

@@ -31,3 +31,41 @@ export function limit(ordered, coverage) {
   if (rank > ordered.length) return Infinity;
   return rank > 0 ? ordered[rank - 1] : -Infinity;
 }
+
+/**
+ * Where the true classes stand among `scores` (N, C): minus its score for the best one, for any
+ * other the scores of all better ones.
+ * @param {Float32Array} scores
+ * @param {number[]} truth
+ * @param {number} classes
+ * @returns {number[]}
+ */
+export function places(scores, truth, classes) {
+  return truth.map((index, i) => {
+    const row = scores.subarray(i * classes, (i + 1) * classes);
+    let [rank, above] = [0, 0];
+    row.forEach((score, c) => {
+      // Ties by rising index, as everywhere.
+      if (score < row[index] || (score === row[index] && c >= index)) return;
+      rank += 1;
+      above += score;
+    });
+    return rank === 0 ? -row[index] : above + PENALTY * rank;
+  });
+}
+
+/**
+ * At most `most` of the values, rising, whose limits are nowhere lower than those of all.
+ * @param {number[]} values
+ * @param {number} most
+ * @returns {number[]}
+ */
+export function thinned(values, most) {
+  const ordered = [...values].sort((a, b) => a - b);
+  const count = ordered.length;
+  if (count <= most) return ordered;
+  return Array.from({ length: most }, (_, i) => {
+    const rank = Math.ceil(((count + 1) * (i + 1)) / (most + 1) - SLACK);
+    return ordered[Math.min(rank, count) - 1];
+  });
+}
