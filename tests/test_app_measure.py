@@ -207,16 +207,20 @@ def test_a_browser_that_keeps_nothing_says_what_to_do(page: AppPage) -> None:
           const real = IDBFactory.prototype.open;
           IDBFactory.prototype.open = () => { throw new DOMException("denied", "SecurityError"); };
           const store = await openStore("never");
-          IDBFactory.prototype.open = real;
           const model = { name: "a", bytes: new Uint8Array(3), origin: "file" };
           const error = await store.models.put(model).catch((error) => error);
-          return [await store.models.list(), await store.teaching.load(), error.toJSON()];
+          const without = [await store.models.list(), await store.teaching.load()];
+          IDBFactory.prototype.open = real;
+          await store.models.put(model); // it may come to keep after all
+          const kept = await store.models.list();
+          return [...without, error.toJSON(), store.problem, kept.map(({ name }) => name)];
         }"""
     )
     assert said[:2] == [[], None]
     assert said[2]["code"] == "storage-unavailable"
     assert said[2]["message"] == "nothing can be kept in this browser: denied"
     assert "private windows" in said[2]["hint"]
+    assert said[3:] == [None, ["a"]]
 
 
 def test_a_full_disk_says_what_to_do_and_keeps_what_was_there(page: AppPage) -> None:

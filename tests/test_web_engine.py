@@ -28,7 +28,7 @@ from PIL import Image
 from test_web_explain import same
 
 import whatsit
-from whatsit import Bundle, zoo
+from whatsit import Bundle, Classifier, zoo
 from whatsit.graph import graft
 from whatsit.serve.site import Site, is_built
 from whatsit.zoo.golden_answers import judge
@@ -152,7 +152,7 @@ def test_twenty_thousand_classes_are_answered_as_in_python(running: Asker) -> No
     ).data
     facts = running("openBytes", "meadow", base64_of(data), None)
     assert (facts["classes"], facts["labels"]) == (count, labels)
-    with whatsit.load(Bundle.from_bytes(data, "meadow")) as classifier:
+    with Classifier(Bundle.from_bytes(data, "meadow")) as classifier:
         expected = classifier.classify(rgb("cat.png"), top=count).to_json()["predictions"]
     found = running.classify(rgb("cat.png"), top=count, all=True)
     scores = [row.pop("score") for row in found["result"]["predictions"]]
