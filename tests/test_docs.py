@@ -41,6 +41,17 @@ def test_every_error_is_documented(error: type[errors.WhatsitError]) -> None:
     )
 
 
+def test_every_error_of_the_app_is_documented() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    web = ROOT / "src" / "whatsit" / "serve" / "web"
+    modules = [path for path in web.rglob("*.js") if "rt" not in path.relative_to(web).parts]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in modules)
+    codes = set(re.findall(r'WhatsitError\(\s*"([a-z-]+)"', text))
+    codes |= set(re.findall(r'"(camera-[a-z]+)": \{', text))
+    assert len(codes) > 20
+    assert [code for code in sorted(codes) if f"`{code}`" not in page] == []
+
+
 @pytest.mark.parametrize("error", leaves(), ids=lambda error: error.code)
 def test_every_error_stands_in_the_tree(error: type[errors.WhatsitError]) -> None:
     assert re.search(rf"── {error.__name__} +{error.code}\b", errors.__doc__ or "")
