@@ -8,6 +8,7 @@ import { damaged, GET_IT_AGAIN } from "./errors.js";
 import { Broken, Node, itemAt, reading } from "./flatbuffer.js";
 import { tensorOf } from "./metadata.js";
 
+const FLOAT16 = 1; // among the schema's types of tensors
 const MAX_INDICES = 1 << 20; // that operators name: the largest graphs have some thousand tensors
 
 /**
@@ -42,6 +43,15 @@ export function tapped(bytes, index) {
     if (!computed(graph).has(index)) throw noTensor(index, "it is not computed from the picture");
     return graph.withNumbers(2, [...outputs, index]);
   });
+}
+
+/**
+ * Whether a model keeps numbers as float16.
+ * @param {Uint8Array} bytes
+ * @returns {boolean}
+ */
+export function hasFloat16(bytes) {
+  return reading(() => graphOf(bytes).nodes(0).some((tensor) => tensor.number(1, "b") === FLOAT16));
 }
 
 /**

@@ -2,7 +2,7 @@
 
 import { WhatsitError } from "../core/errors.js";
 import { failed, inputTensor, realNumbers, scores, vectorSpec } from "../core/scoring.js";
-import { tapped, tensorInfo } from "../core/taps.js";
+import { hasFloat16, tapped, tensorInfo } from "../core/taps.js";
 
 /** @typedef {import("../core/bundle.js").Bundle} Bundle */
 /** @typedef {import("../core/scoring.js").Spec} Spec */
@@ -37,7 +37,8 @@ export class Runner {
    * @returns {Promise<Runner>}
    */
   static async open(liteRt, bundle, tap, threads) {
-    const bytes = tap === null ? bundle.bytes : tapped(bundle.bytes, tap.tensor);
+    const graph = await fastGraph(bundle);
+    const bytes = tap === null ? graph : tapped(graph, tap.tensor);
     const compiled = await compile(liteRt, bundle, bytes, threads);
     const runner = new Runner(liteRt, compiled, bundle, tap);
     try {
@@ -117,6 +118,17 @@ export function embeddingTap(bundle, tensor) {
 export function isBroken(error) {
   if (error instanceof WebAssembly.RuntimeError || error instanceof RangeError) return true;
   return error instanceof Error && /^Aborted|out of memory/i.test(error.message);
+}
+
+/**
+ * The graph that runs fastest here.
+ * @param {Bundle} bundle
+ * @returns {Promise<Uint8Array>}
+ */
+async function fastGraph(bundle) {
+  if (!hasFloat16(bundle.bytes)) return bundle.bytes;
+  const { withFloat32 } = await import("../core/float32.js");
+  return withFloat32(bundle);
 }
 
 /**
