@@ -330,3 +330,22 @@ def test_a_picture_that_never_changes_is_told(
     teaching.app.until(lambda: teaching.counts() == ["12", "12"])
     teaching.learn()
     assert "All pictures of “Class 1” look the same" in teaching.lesson.text_content()
+
+
+def test_who_leaves_in_the_middle_finds_everything_again(
+    teaching: Teaching, files: dict[str, list[Path]]
+) -> None:
+    page = teaching.page
+    teaching.fill({"a": files["cup"], "b": files["kitten"]})
+    teaching.teach.click()
+    page.get_by_role("tab", name="Look").click()
+    model = teaching.app.fact("Model")
+    teaching.app.until(lambda: model.text_content().startswith(zoo.DEFAULT))
+    page.get_by_role("tab", name="Teach").click()
+    teaching.app.until(teaching.teach.is_enabled)
+    if not teaching.lesson.is_visible():  # it had not looked at all pictures
+        teaching.learn()
+    assert page.locator("#cards .card").count() == 0
+    assert teaching.counts() == [str(EACH)] * 2
+    teaching.button("Keep and use it").click()
+    teaching.app.until(lambda: model.text_content().startswith("My model,"))

@@ -1,26 +1,18 @@
 /** The view “Teach”: pictures of one's own classes become a model, on the device alone. */
 
-import { archive, safeName } from "../../core/teach/archive.js";
 import { h } from "../dom.js";
-import { saveFile, saveModel } from "../save_file.js";
-import { nameOf } from "../sources.js";
 import { Backbone } from "./backbone.js";
-import { ClassCard } from "./class_card.js";
-import { ofFile, ofVideo } from "./collect.js";
-import { Embedder, learn } from "./learner.js";
+import { ClassList } from "./class_list.js";
+import { Embedder } from "./learner.js";
 import { LessonCard } from "./lesson_card.js";
 import { Page } from "./page.js";
-import { MOST_PICTURES, Project } from "./project.js";
+import { Project } from "./project.js";
+import { Taught } from "./taught.js";
 import { Trial } from "./trial.js";
 import { Undo } from "./undo.js";
 import { TEACH } from "./words.js";
 
-const LOOK_MS = 50; // between two looks at how far it is
-
 /** @typedef {import("../types.js").App} App */
-/** @typedef {import("./project.js").Class} Class */
-/** @typedef {import("./project.js").Picture} Picture */
-/** @typedef {import("../../core/teach/lesson.js").Lesson} Lesson */
 
 /**
  * @param {App} app
@@ -36,12 +28,8 @@ export async function mount(app, element) {
 
 class Teach {
   #shown = false;
-  #held = 0; // buttons that are held
-  #busy = false;
-  /** What was taught, and the project's version then. @type {{lesson: Lesson, version: number}|null} */
-  #taught = null;
-  /** @type {Map<Class, ClassCard>} */
-  #cards = new Map();
+  /** What is on the card. @type {import("../../core/teach/lesson.js").Lesson|null} */
+  #lesson = null;
 
   /**
    * @param {App} app
@@ -50,22 +38,26 @@ class Teach {
   constructor(app, element) {
     this.app = app;
     this.stage = app.stage;
+    const shown = () => this.#shown;
     this.project = new Project(() => app.store, () => app.say(TEACH.notKept, "bad"));
     this.backbone = new Backbone(app, this.project, () => this.#shown && this.#chosen());
     this.undo = new Undo();
     this.trial = new Trial(app);
     this.embedder = new Embedder(this.project, {
       engine: () => (this.#shown && this.backbone.isOpen ? app.engine : null),
-      bad: (picture) => this.#bad(picture),
+      bad: (picture) => this.classes.drop(picture),
       fail: (error) => app.fail(error),
     });
-    this.lesson = new LessonCard(this.trial.element, {
+    this.card = new LessonCard(this.trial.element, {
       keep: this.#work(() => this.#keep()),
-      download: this.#work(() => this.#download()),
+      download: this.#work(() => this.taught.download()),
       picture: (file) => void this.#work(() => this.trial.picture(file))(),
     });
-    const parts = { lesson: this.lesson.element, undo: this.undo.element };
+    const parts = { lesson: this.card.element, undo: this.undo.element };
     this.page = new Page(element, parts, this.#ways());
+    const { project, backbone, embedder, page, undo } = this;
+    this.classes = new ClassList(page.list, { app, project, undo, input: () => backbone.input });
+    this.taught = new Taught({ project, backbone, embedder, page, shown });
     this.#listen();
   }
 
@@ -76,7 +68,7 @@ class Teach {
     } catch (error) {
       this.app.fail(error);
     }
-    this.#showClasses();
+    this.classes.show();
     this.#changed();
   }
 
@@ -90,7 +82,7 @@ class Teach {
 
   hide() {
     this.#shown = false;
-    for (const card of this.#cards.values()) card.release();
+    this.classes.release();
     this.trial.stop();
     this.embedder.pause();
     this.stage.stop();
@@ -106,24 +98,39 @@ class Teach {
       stopCamera: () => stage.stop(),
       flip: () => stage.flip(),
       rename: (name) => this.project.rename(name),
-      addClass: () => this.#addClass(),
+      addClass: () => this.classes.add(),
       teach: this.#work(() => this.#learn()),
-      archive: this.#work(() => this.#archive()),
+      archive: this.#work(() => this.taught.archive()),
       clear: this.#work(() => this.#clear()),
     };
   }
 
   #listen() {
-    this.project.addEventListener("classes", () => this.#showClasses());
-    this.project.addEventListener("change", () => this.#changed());
+    const { project, classes, taught } = this;
+    project.addEventListener("change", () => this.#changed());
+    classes.addEventListener("picture", () => void this.embedder.run());
+    classes.addEventListener("hold", () => this.#tried());
+    classes.addEventListener("release", (event) => {
+      const { name, pictures } = /** @type {CustomEvent} */ (event).detail;
+      this.#changed();
+      this.page.say(TEACH.counted(name, pictures.length));
+      this.#tried();
+    });
+    taught.addEventListener("change", () => {
+      this.#changed();
+      this.#showLesson();
+      this.#tried();
+    });
     this.stage.addEventListener("change", () => this.#shown && this.#staged());
-    window.addEventListener("pagehide", () => void this.project.flush());
+    window.addEventListener("pagehide", () => void project.flush());
     document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "hidden") void this.project.flush();
+      if (document.visibilityState === "hidden") void project.flush();
     });
   }
 
-  /** The model that is built on is put into use, and looks at what it has not seen. */
+  // ── the model that is built on ─────────────────────────────────────────────────────────────
+
+  /** It is put into use, and looks at what it has not seen. */
   async #open() {
     await this.backbone.open(() => this.#shown);
     this.#built();
@@ -142,180 +149,25 @@ class Teach {
     this.#tried();
   }
 
-  // ── classes and pictures ───────────────────────────────────────────────────────────────────
-
-  #showClasses() {
-    for (const [one, card] of this.#cards) {
-      if (this.project.classes.includes(one)) continue;
-      card.close();
-      this.#cards.delete(one);
-    }
-    this.project.classes.forEach((one, place) => {
-      const { element } = this.#cards.get(one) ?? this.#card(one);
-      const there = this.page.list.children[place] ?? null;
-      if (there !== element) this.page.list.insertBefore(element, there);
-    });
-  }
-
-  /** @param {Class} one */
-  #card(one) {
-    const { project, undo } = this;
-    const card = new ClassCard(one, {
-      rename: (name) => project.renameClass(one, name),
-      remove: () => undo.offer(TEACH.removedClass(one.name), project.removeClass(one)),
-      hold: (held) => this.#hold(one, held),
-      take: this.#work(() => this.#take(one)),
-      files: (files) => void this.#files(one, files),
-      removePicture: (picture) =>
-        undo.offer(TEACH.removedPicture(one.name), project.remove(one, picture)),
-    });
-    this.#cards.set(one, card);
-    return card;
-  }
-
-  #addClass() {
-    const card = this.#cards.get(this.project.addClass());
-    card?.element.scrollIntoView({ block: "nearest" });
-    card?.name.focus();
-  }
-
-  /**
-   * @param {Class} one
-   * @param {boolean} held
-   */
-  #hold(one, held) {
-    const { stage } = this;
-    this.#held += held ? 1 : -1;
-    if (held) {
-      this.trial.stop();
-      if (stage.mode !== "camera" && stage.mode !== "waiting") void stage.start();
-      else if (stage.paused) void stage.resume();
-    } else {
-      this.#changed();
-      this.page.say(TEACH.counted(one.name, one.pictures.length));
-      this.#tried();
-    }
-  }
-
-  /** @param {Class} one */
-  async #take(one) {
-    const { mode, video } = this.stage;
-    if (mode !== "camera" || video.readyState < 2) return;
-    const moment = Date.now();
-    this.#add(one, await ofVideo(video, this.backbone.input), moment);
-  }
-
-  /**
-   * @param {Class} one
-   * @param {File[]} files
-   */
-  async #files(one, files) {
-    for (const file of files) {
-      try {
-        if (!this.#add(one, await ofFile(file, this.backbone.input), null)) return;
-      } catch {
-        this.app.say(TEACH.unread(nameOf(file)), "bad");
-      }
-    }
-  }
-
-  /**
-   * @param {Class} one
-   * @param {Blob} blob
-   * @param {number|null} moment
-   */
-  #add(one, blob, moment) {
-    const added = this.project.add(one, { blob, moment });
-    if (added) void this.embedder.run();
-    else this.app.say(TEACH.tooMany(MOST_PICTURES), "bad");
-    return added;
-  }
-
-  /** @param {Picture} picture */
-  #bad(picture) {
-    const one = this.project.classes.find(({ pictures }) => pictures.includes(picture));
-    if (one) this.project.remove(one, picture);
-    this.app.say(TEACH.unread(""), "bad");
-  }
-
   // ── teaching ───────────────────────────────────────────────────────────────────────────────
 
   async #learn() {
-    if (this.#busy) return;
-    this.#busy = true;
-    this.trial.stop();
-    this.#changed();
-    try {
-      const { project, page } = this;
-      await this.#seen();
-      const parent = await this.backbone.file();
-      const { version } = project;
-      page.say(TEACH.fitting);
-      const lesson = await learn(project, parent, (done, total) => page.step(done, total));
-      this.#taught = { lesson, version };
-      this.trial.use(lesson);
-      this.lesson.show(lesson);
-    } finally {
-      this.#busy = false;
-      this.#changed();
-      this.#tried();
-    }
-    this.lesson.element.scrollIntoView({ block: "nearest" });
-  }
-
-  /** Waits until all pictures have embeddings. */
-  async #seen() {
-    const { project, embedder } = this;
-    if (!this.backbone.isOpen) await this.#open();
-    for (let left = embedder.left; left > 0 && this.#shown; left = embedder.left) {
-      const done = project.count - left;
-      this.page.say(TEACH.looking(done + 1, project.count));
-      this.page.step(done, project.count);
-      void embedder.run();
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    }
-  }
-
-  /** What was taught, of the project as it is now. */
-  async #now() {
-    if (this.#taught?.version !== this.project.version) await this.#learn();
-    return this.#taught?.version === this.project.version ? this.#taught.lesson : null;
+    await this.taught.teach();
+    this.card.element.scrollIntoView({ block: "nearest" });
   }
 
   async #keep() {
-    const lesson = await this.#now();
+    const lesson = await this.taught.now();
     if (lesson === null) return;
-    const name = this.app.models.free(safeName(this.project.name, "model"));
+    const name = this.app.models.free(this.taught.name);
     await this.backbone.keep(name, lesson.bytes);
     this.app.say(TEACH.kept(name), "good");
     this.app.open("look");
   }
 
-  async #download() {
-    const lesson = await this.#now();
-    if (lesson === null) return;
-    saveModel(lesson.bytes, safeName(this.project.name, "model"));
-  }
-
-  async #archive() {
-    const read = async (/** @type {Picture} */ { blob }) => ({
-      bytes: new Uint8Array(await blob.arrayBuffer()),
-      type: blob.type,
-    });
-    const filled = this.project.classes.filter(({ pictures }) => pictures.length);
-    const classes = filled.map(async ({ name, pictures }) => ({
-      name: name.trim(),
-      pictures: await Promise.all(pictures.map(read)),
-    }));
-    const bytes = archive(await Promise.all(classes));
-    saveFile(bytes, "application/zip", `${safeName(this.project.name, "pictures")}.zip`);
-  }
-
   async #clear() {
     this.undo.close();
-    this.#taught = null;
-    this.trial.stop();
-    this.lesson.hide();
+    this.taught.forget();
     await this.project.clear();
     await this.#open();
   }
@@ -323,10 +175,21 @@ class Teach {
   // ── what is shown ──────────────────────────────────────────────────────────────────────────
 
   #changed() {
-    for (const card of this.#cards.values()) card.show();
-    const taught = this.#taught !== null;
-    const stale = taught && this.#taught?.version !== this.project.version;
-    this.page.show(this.project, { taught, stale, busy: this.#busy, held: this.#held > 0 });
+    this.classes.refresh();
+    const { lesson, stale, busy } = this.taught;
+    this.page.show(this.project, { taught: lesson !== null, stale, busy, held: this.classes.held });
+  }
+
+  /** What was taught last, on its card. */
+  #showLesson() {
+    const { lesson } = this.taught;
+    if (lesson === this.#lesson) return;
+    this.#lesson = lesson;
+    if (lesson === null) this.card.hide();
+    else {
+      this.trial.use(lesson);
+      this.card.show(lesson);
+    }
   }
 
   #staged() {
@@ -339,8 +202,9 @@ class Teach {
 
   /** Tries what was taught whenever the camera runs and nothing is collected. */
   #tried() {
-    const free = this.#shown && !this.#busy && this.#held === 0 && this.backbone.isOpen;
-    if (free && this.#taught !== null && this.stage.mode === "camera") this.trial.start();
+    const { taught, classes } = this;
+    const free = this.#shown && !taught.busy && !classes.held && this.backbone.isOpen;
+    if (free && taught.lesson !== null && this.stage.mode === "camera") this.trial.start();
     else this.trial.stop();
   }
 
