@@ -253,10 +253,13 @@ def test_pictures_are_collected_by_hand_and_by_key(teaching: Teaching) -> None:
     page.mouse.down()
     teaching.app.until(lambda: int(teaching.counts()[0]) >= 5)
     page.mouse.up()
-    page.wait_for_timeout(300)
-    counted = int(teaching.counts()[0])
-    page.wait_for_timeout(500)
-    assert int(teaching.counts()[0]) == counted  # nothing is held
+
+    def stands() -> bool:
+        counted = teaching.counts()
+        page.wait_for_timeout(800)  # several pictures long
+        return teaching.counts() == counted
+
+    teaching.app.until(stands)  # nothing is held
     second = teaching.cards.nth(1).locator(".teach-hold")
     for key in (" ", "Enter"):
         second.focus()

@@ -23,22 +23,25 @@ export const WARMUP = 10;
 export async function measureAll(app, names, { signal, onStep, onRow, runs = RUNS, warmup = WARMUP }) {
   /** @type {Measured} */
   const measured = { rows: [], failed: [], started: new Date(), warmup };
-  for (const [index, model] of names.entries()) {
-    if (signal.aborted) break;
-    const step = (/** @type {number} */ share) =>
-      onStep({ model, index, of: names.length, share });
-    step(0);
-    try {
-      const row = await measureOne(app, model, { runs, warmup, step });
-      measured.rows.push(row);
-      app.models.noteMs(model, row.stages.total.median);
-    } catch (error) {
-      const { code, message, hint } = whatsitError(error);
-      measured.failed.push({ name: model, error: { code, message, hint } });
+  try {
+    for (const [index, model] of names.entries()) {
+      if (signal.aborted) break;
+      const step = (/** @type {number} */ share) =>
+        onStep({ model, index, of: names.length, share });
+      step(0);
+      try {
+        const row = await measureOne(app, model, { runs, warmup, step });
+        measured.rows.push(row);
+        app.models.noteMs(model, row.stages.total.median);
+      } catch (error) {
+        const { code, message, hint } = whatsitError(error);
+        measured.failed.push({ name: model, error: { code, message, hint } });
+      }
+      onRow(measured);
     }
-    onRow(measured);
+  } finally {
+    await app.models.giveBack();
   }
-  await app.models.giveBack();
   return measured;
 }
 

@@ -10,7 +10,7 @@ import { Camera } from "./camera.js";
 import { Capture } from "./capture.js";
 import { problemCard } from "./cards.js";
 import { attribute, fill, h } from "./dom.js";
-import { WHOLE, cropOf, mirrored, placed } from "./fit.js";
+import { Frame } from "./frame.js";
 import { Awake } from "./wake.js";
 import { WORDS } from "./words.js";
 
@@ -27,20 +27,16 @@ export class Stage extends EventTarget {
   /** The rule of the model, for the place of the picture before the first answer. */
   rule = "crop";
   #awake = new Awake();
-  #crop = WHOLE;
   #again = false; // the camera ran when the page was hidden
   #chosen = false;
-  #url = "";
+  #frame = new Frame(() => this.#resized());
 
   /** @param {import("./state.js").State} state */
   constructor(state) {
     super();
     this.state = state;
-    this.video = h("video", { playsinline: true, muted: true, autoplay: true, tabindex: "-1" });
-    this.video.muted = true; // the attribute alone does not do it for an element made by a script
-    this.image = h("img", { alt: "" });
-    this.outline = h("div", { class: "outline", "aria-hidden": "true" });
-    this.frame = h("div", { class: "frame" }, this.video, this.image, this.outline);
+    this.video = this.#frame.video;
+    this.frame = this.#frame.element;
     this.message = h("div", { class: "stage-message" });
     this.element = h("div", { class: "stage" }, this.frame, this.message);
     this.#wire();
@@ -128,18 +124,14 @@ export class Stage extends EventTarget {
    */
   showPicture(blob, words) {
     this.clear();
-    this.#url = URL.createObjectURL(blob);
-    this.image.src = this.#url;
-    this.image.alt = words;
+    this.#frame.showImage(blob, words);
     this.#become("picture");
   }
 
   /** @param {Blob} blob */
   showVideo(blob) {
     this.clear();
-    this.#url = URL.createObjectURL(blob);
-    this.video.src = this.#url;
-    this.video.loop = true;
+    this.#frame.showVideo(blob);
     this.paused = false;
     this.#become("video");
     return this.#play();
@@ -183,15 +175,7 @@ export class Stage extends EventTarget {
   clear() {
     this.#again = false;
     this.camera.stop();
-    this.video.pause();
-    this.video.srcObject = null;
-    this.video.removeAttribute("src");
-    this.video.loop = false;
-    this.image.removeAttribute("src");
-    this.image.alt = "";
-    if (this.#url) URL.revokeObjectURL(this.#url);
-    this.#url = "";
-    this.#crop = WHOLE;
+    this.#frame.empty();
     fill(this.message);
   }
 
@@ -201,38 +185,22 @@ export class Stage extends EventTarget {
    * @param {import("./types.js").Crop|null} crop Null hides it.
    */
   drawOutline(crop) {
-    const shown = crop !== null && this.#size.width > 0;
-    this.outline.hidden = !shown;
-    if (!shown) return;
-    const part = this.mirrored ? mirrored(crop) : crop;
-    this.outline.style.inset = [part.top, 1 - part.right, 1 - part.bottom, part.left]
-      .map((share) => `${(100 * share).toFixed(3)}%`)
-      .join(" ");
+    this.#frame.drawOutline(crop, this.mirrored);
   }
 
   get mirrored() {
     return this.mode === "camera" && this.camera.front;
   }
 
-  /** The picture's size, of a video as it is shown upright. */
-  get #size() {
-    if (this.mode === "picture") {
-      return { width: this.image.naturalWidth, height: this.image.naturalHeight };
-    }
-    return { width: this.video.videoWidth, height: this.video.videoHeight };
-  }
-
   /** Places the picture anew: the stage, the picture or the rule has changed. */
   lay() {
     const { clientWidth: width, clientHeight: height } = this.element;
-    this.#crop = cropOf(this.rule, this.#size);
-    const at = placed({ width, height }, this.#size, this.#crop, this.mode === "camera");
-    Object.assign(this.frame.style, {
-      left: `${at.left}px`,
-      top: `${at.top}px`,
-      width: `${at.width}px`,
-      height: `${at.height}px`,
-    });
+    this.#frame.lay({ width, height }, this.rule, this.mode === "camera");
+  }
+
+  #resized() {
+    this.lay();
+    if (this.mode === "picture") this.#changed(); // only now there is a place for what lies over it
   }
 
   async #play() {
@@ -247,13 +215,6 @@ export class Stage extends EventTarget {
   #wire() {
     for (const key of ["facing", "device"]) this.state.on(key, () => this.#otherCamera());
     new ResizeObserver(() => this.lay()).observe(this.element);
-    for (const type of ["loadedmetadata", "resize"]) {
-      this.video.addEventListener(type, () => this.lay());
-    }
-    this.image.addEventListener("load", () => {
-      this.lay();
-      this.#changed(); // only now there is a place for what lies over it
-    });
     this.camera.addEventListener("problem", (event) => {
       this.show(/** @type {CustomEvent} */ (event).detail);
     });
@@ -279,9 +240,8 @@ export class Stage extends EventTarget {
   #become(mode) {
     this.mode = mode;
     this.element.dataset.mode = mode;
-    this.video.hidden = mode !== "camera" && mode !== "video";
-    this.image.hidden = mode !== "picture";
-    this.outline.hidden = true;
+    const moves = mode === "camera" || mode === "video";
+    this.#frame.reveal(moves ? "video" : mode === "picture" ? "image" : null);
     if (mode === "waiting") fill(this.message, h("p", { class: "waiting" }, WORDS.stage.waiting));
     else if (mode !== "problem") fill(this.message);
     this.lay();
