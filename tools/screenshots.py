@@ -98,6 +98,7 @@ def _screens(browser: Any, url: str, scheme: str, folder: Path) -> dict[str, Ima
         ("start", lambda: None),
         ("camera", lambda: _camera(page)),
         ("details", lambda: _details(page)),
+        ("why", lambda: _why(page)),
         ("settings", lambda: _settings(page)),
         ("teach", lambda: _teach(page, folder)),
         ("measure", lambda: _measure(page)),
@@ -123,6 +124,12 @@ def _details(page: Any) -> None:
     page.set_input_files('.stage-wrap input[type="file"]', zoo.GOLDEN / "cat.png")
     _until(page, lambda: "cat" in page.locator(".headline").first.text_content().lower())
     page.click(".sheet .handle")
+
+
+def _why(page: Any) -> None:
+    page.click(".sheet .handle")
+    page.locator("#view-look .row button").first.click()
+    _until(page, lambda: page.locator(".stage[data-why]").count() == 1)
 
 
 def _settings(page: Any) -> None:
@@ -165,8 +172,6 @@ def _views(picture: str, folder: Path) -> list[Path]:
 
 def _measure(page: Any) -> None:
     page.click("#tab-measure")
-    for name in ("efficientnet-lite0-float16", "mobilenet-v2-float16"):  # slow in a browser
-        page.uncheck(f".measure-models input[value={name}]")
     page.click(".measure-go button")
     status = page.locator(".measure-status")
     _until(page, lambda: status.text_content().startswith("Done"), seconds=180)
