@@ -19,17 +19,21 @@ from whatsit.serve.export import export
 from whatsit.serve.site import Site, SiteFile
 
 FIRST_VISIT_BYTES = 8_000_000  # gzip, of everything that one engine fetches
-KEPT = """async () => {
+# Opens no cache: one that the service worker has deleted meanwhile would be there again, and stay.
+WORKERS = """async () => {
   const registration = await navigator.serviceWorker.getRegistration();
-  const names = await caches.keys();
-  const list = async (name) =>
-    (await (await caches.open(name)).keys()).map(({ url }) => new URL(url).pathname);
-  const files = Object.fromEntries(await Promise.all(
-    names.map(async (name) => [name.split(" ").at(-1), await list(name)])));
   return {
-    active: registration?.active?.state ?? "", files,
-    busy: Boolean(registration?.installing || registration?.waiting),
+    active: registration?.active?.state ?? "",
+    installing: Boolean(registration?.installing),
+    waiting: Boolean(registration?.waiting),
+    versions: (await caches.keys()).map((name) => name.split(" ").at(-1)),
   };
+}"""
+# Only of a version that a worker is for.
+FILES = """async (version) => {
+  const name = (await caches.keys()).find((name) => name.endsWith(" " + version));
+  const kept = await (await caches.open(name)).keys();
+  return kept.map(({ url }) => new URL(url).pathname);
 }"""
 
 
@@ -50,17 +54,20 @@ def visit(profile: Path, host: StaticHost, place: str = "") -> Iterator[AppPage]
         context.close()
 
 
-def wait_until_kept(app: AppPage, version: str) -> dict[str, Any]:
-    """What is kept, once it is all of `version` and nothing else."""
+def workers(app: AppPage) -> dict[str, Any]:
+    """The state of the service worker in use, whether others come, and the versions kept."""
+    return app.page.evaluate(WORKERS)
 
-    def whole() -> bool:
-        kept = app.page.evaluate(KEPT)
-        return (
-            kept["active"] == "activated" and not kept["busy"] and list(kept["files"]) == [version]
-        )
 
-    app.until(whole)
-    return app.page.evaluate(KEPT)
+def kept_files(app: AppPage, version: str) -> list[str]:
+    return app.page.evaluate(FILES, version)
+
+
+def wait_until_kept(app: AppPage, version: str) -> list[str]:
+    """The paths of what is kept, once it is all of `version` and nothing else."""
+    settled = {"active": "activated", "installing": False, "waiting": False, "versions": [version]}
+    app.until(lambda: workers(app) == settled)
+    return kept_files(app, version)
 
 
 def answer(app: AppPage, sample: str = "coffee") -> list[str]:
@@ -97,9 +104,8 @@ def test_after_one_visit_it_works_without_a_server(
     app_server: AppServer,  # noqa: F811
 ) -> None:
     with visit(tmp_path, host) as app:
-        kept = wait_until_kept(app, app_server.site.version)
+        files = wait_until_kept(app, app_server.site.version)
         assert host.sent_bytes <= FIRST_VISIT_BYTES
-        files = kept["files"][app_server.site.version]
         wasm = [path for path in files if path.endswith(".wasm")]
         assert wasm == ["/rt/litert_wasm_threaded_internal.wasm"]  # what this engine can use
         assert [path for path in files if path.endswith(".tflite")] == [
@@ -139,9 +145,10 @@ def test_an_update_is_whole_or_not_at_all_and_reloads_nothing(
         host.asked.clear()
         page.reload()
         app.ready().until(lambda: "app.css" in host.asked)  # what the browser still has will not do
-        app.until(lambda: not page.evaluate(KEPT)["busy"])
+        app.until(lambda: not (workers(app)["installing"] or workers(app)["waiting"]))
         assert not page.get_by_text("A new version is ready").is_visible()
-        assert set(site.files) - set(unkept(page, site)) >= {"index.html", "app.css", "sw.js"}
+        needed = {"/index.html", "/app.css", "/app/main.js"}
+        assert needed <= set(kept_files(app, site.version))
         # The whole of it.
         host.files = new
         host.asked.clear()
@@ -162,13 +169,6 @@ def test_an_update_is_whole_or_not_at_all_and_reloads_nothing(
         assert not notice.is_visible()
 
 
-def unkept(page: Any, site: Site) -> list[str]:
-    """What the page needs and is not in the cache of `site`."""
-    files = page.evaluate(KEPT)["files"][site.version]
-    there = {path.lstrip("/") for path in files} | {"sw.js"}
-    return [path for path in ("index.html", "app.css", "app/main.js") if path not in there]
-
-
 @dataclass(frozen=True)
 class Held:
     """A file that is not sent before `free` is set."""
@@ -182,10 +182,6 @@ class Held:
     def gzipped(self) -> bytes | None:
         self.free.wait(30)
         return self.file.gzipped()
-
-
-def versions(page: Any) -> set[str]:
-    return set(page.evaluate(KEPT)["files"])
 
 
 def test_a_version_that_waits_or_installs_outlasts_what_becomes_of_another(
@@ -204,7 +200,7 @@ def test_a_version_that_waits_or_installs_outlasts_what_becomes_of_another(
         wait_until_kept(app, first_version)
         page = app.page
         assert page.evaluate(f"fetch('{other}').then(async (r) => (await r.blob()).size)") > 1e6
-        app.until(lambda: "/" + other in page.evaluate(KEPT)["files"][first_version])
+        app.until(lambda: "/" + other in kept_files(app, first_version))
         notice = page.get_by_text("A new version is ready")
         host.files = second
         page.reload()
@@ -213,8 +209,8 @@ def test_a_version_that_waits_or_installs_outlasts_what_becomes_of_another(
         host.files = {**third, "app.css": site.files["app.css"]}
         host.asked.clear()
         page.reload()
-        app.ready().until(lambda: "app.css" in host.asked and not installing(page))
-        assert versions(page) >= {first_version, second_version}
+        app.ready().until(lambda: "app.css" in host.asked and not workers(app)["installing"])
+        assert {first_version, second_version} <= set(workers(app)["versions"])
         # The third is on its way when a person asks for the second.
         free = threading.Event()
         host.files = {**third, "app.css": Held(third["app.css"], free)}  # type: ignore[dict-item]
@@ -230,18 +226,11 @@ def test_a_version_that_waits_or_installs_outlasts_what_becomes_of_another(
         with page.expect_navigation():
             page.get_by_role("button", name="Reload").click()
         app.ready()
-        kept = wait_until_kept(app, third_version)
-        assert "/" + other in kept["files"][third_version]  # what was used follows
+        assert "/" + other in wait_until_kept(app, third_version)  # what was used follows
         host.stop()
         page.reload()
         app.ready()
         assert "/* third */" in page.evaluate("fetch('app.css').then((r) => r.text())")
-
-
-def installing(page: Any) -> bool:
-    return page.evaluate(
-        "async () => (await navigator.serviceWorker.getRegistration()).installing !== null"
-    )
 
 
 def test_on_a_host_without_headers_the_second_visit_is_isolated(
