@@ -86,16 +86,28 @@ def test_the_times_are_those_of_the_device(phone: Path) -> None:
     assert 100 * mobile.top1.value == pytest.approx(recorded["top1"], abs=0.01)
 
 
-def test_models_that_were_not_measured_there_are_left_out_and_named(
+def test_installed_models_that_were_not_measured_there_are_noted(
     whatsit: Callable[..., Run], phone: Path
 ) -> None:
     run = whatsit("choose", "--device", phone)
     assert run.status == 0
-    others = set(zoo.catalogue()) - set(MS)
-    for name in others:
-        assert f"error     {name}: not measured on {PHONE}\n" in run.err
-    assert run.err.count("hint      measure it with the app on that device") == len(others)
+    others = ", ".join(name for name in zoo.catalogue() if name not in MS)
+    assert " ".join(run.err.split()) == (
+        f"note not compared, since not measured on {PHONE}: {others}"
+    )
     assert PHONE in run.out
+    asked = whatsit("choose", "--device", phone, "--json")
+    assert {row["model"] for row in json.loads(asked.out)["candidates"]} == set(MS)
+
+
+def test_a_model_that_was_asked_for_and_not_measured_there_is_an_error(
+    whatsit: Callable[..., Run], phone: Path
+) -> None:
+    run = whatsit("choose", *MS, "efficientnet-lite1-int8", "--device", phone)
+    assert run.status == 1
+    assert f"error     efficientnet-lite1-int8: not measured on {PHONE}\n" in run.err
+    assert "hint      measure it with the app on that device" in run.err
+    assert PHONE in run.out  # the others are compared all the same
 
 
 def test_the_limits_count_for_the_device(whatsit: Callable[..., Run], phone: Path) -> None:
@@ -128,7 +140,8 @@ def test_if_none_was_measured_there_it_is_an_error(
     run = whatsit("choose", "--device", written(tmp_path, {**value(), "models": []}))
     assert run.status == 1
     assert run.out == ""
-    assert f"not measured on {PHONE}" in run.err
+    assert f"no installed model was measured on {PHONE}\n" in run.err
+    assert "hint      measure some with the app on that device, and export that" in run.err
 
 
 def test_accuracy_is_measured_here_with_data(phone: Path, tmp_path: Path) -> None:

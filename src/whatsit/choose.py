@@ -84,9 +84,10 @@ def choose(
     """The best of `models` (default: all that are installed) within `limits`, measured here.
 
     `dataset` are labelled pictures or their path, of which `limit` are taken at random. `device` is
-    another device or its file, whose times count in place of this machine's. A model that cannot be
-    used, that lacks the data set's classes or was not timed on `device` is left out and named.
-    Raises UsageError for a model that is no name, and the first error if all are left out.
+    another device or its file, whose times count in place of this machine's; of the installed
+    models those timed on it are compared. A model that cannot be used, that lacks the data set's
+    classes or was not timed on `device` is left out and named. Raises UsageError for a model that
+    is no name, and the first error if all are left out.
     """
     if dataset is None and limit is not None:
         raise UsageError(f"a limit of {limit} pictures", expected="a data set to take them from")
@@ -95,7 +96,8 @@ def choose(
         device = _device(device, threads)
     if dataset is not None:
         dataset = _sampled(dataset, limit)
-    bundles, left_out = _opened(models)
+    names, unmeasured = _installed(device) if models is None else (models, ())
+    bundles, left_out = _opened(names)
     if device is not None:
         bundles = _timed_there(bundles, device, left_out)
     if dataset is None:
@@ -106,7 +108,8 @@ def choose(
         raise left_out[0].error
     if device is not None:
         there = {name: _there(device.timed(bundles[name])) for name in known}
-        times = _Times(there, device.timing(), device.facts, notes=device.notes(bundles.values()))
+        notes = (*device.notes(bundles.values()), *unmeasured)
+        times = _Times(there, device.timing(), device.facts, notes=notes)
     else:
         times = _timed_here(known, dataset, runtime, threads, say)
     left_out += times.failures
@@ -165,9 +168,16 @@ def _sampled(dataset: Dataset | str | os.PathLike[str], limit: int | None) -> Da
     return whole.only(datasets.sampled(len(whole), limit))
 
 
-def _opened(models: Sequence[str] | None) -> tuple[dict[str, Bundle], list[LeftOut]]:
+def _installed(device: Device | None) -> tuple[list[str], tuple[str, ...]]:
+    """The models to compare if none is named, and a note of those that `device` did not time."""
+    names = [*zoo.catalogue(), *zoo.installed()]
+    if device is None:
+        return names, ()
+    return device.among(names)
+
+
+def _opened(names: Sequence[str]) -> tuple[dict[str, Bundle], list[LeftOut]]:
     """The candidates by the name that a person uses for them, and those that are damaged."""
-    names = (*zoo.catalogue(), *zoo.installed()) if models is None else models
     bundles: dict[str, Bundle] = {}
     left_out: list[LeftOut] = []
     for name in dict.fromkeys(names):

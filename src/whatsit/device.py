@@ -52,10 +52,22 @@ class Device:
         if timed is not None and timed.sha256 == bundle.sha256:
             return timed
         reason = "not measured" if timed is None else "another file of this name was measured"
-        raise ModelError(
-            f"{reason} on {wording.shown(self.name, 60)}",
-            hint="measure it with the app on that device, and export that",
-        )
+        raise self._unmeasured(reason, "it")
+
+    def among(self, names: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
+        """Those of the installed models that were timed there, and a note of the others.
+
+        Raises ModelError if none was.
+        """
+        here = list(dict.fromkeys(names))
+        found = [name for name in here if name in self.models]
+        if not found:
+            raise self._unmeasured("no installed model was measured", "some")
+        others = ", ".join(name for name in here if name not in self.models)
+        if not others:
+            return found, ()
+        where = wording.shown(self.name, 60)
+        return found, (f"not compared, since not measured on {where}: {others}",)
 
     def timing(self) -> str:
         """How the times were taken, in words."""
@@ -73,6 +85,12 @@ class Device:
             return ()
         names = wording.shown(", ".join(others), 200)
         return (f"measured there and not compared here: {names}; name its file to compare it",)
+
+    def _unmeasured(self, reason: str, what: str) -> ModelError:
+        return ModelError(
+            f"{reason} on {wording.shown(self.name, 60)}",
+            hint=f"measure {what} with the app on that device, and export that",
+        )
 
 
 def read(path: str | os.PathLike[str]) -> Device:
