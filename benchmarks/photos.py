@@ -12,7 +12,7 @@ from whatsit.images import is_picture_name
 _LARGE_PIXELS = 12_000_000
 _COLLAGE = (4000, 3000)  # width, height
 _TILE = 1000
-_GRAIN = 8  # grey levels: brings the file to the 4 to 5 MB of a phone's 12-megapixel JPEG
+GRAIN = 8  # grey levels: brings a JPEG of 12 megapixels to the 4 to 5 MB of a phone's largest
 _QUALITY = 90
 
 
@@ -31,27 +31,27 @@ def spread(photos: Sequence[Path], count: int) -> list[Path]:
     return list(photos[::step])
 
 
-def collage(photos: Sequence[Path], path: Path) -> Path:
+def collage(photos: Sequence[Path], path: Path, *, grain: float) -> Path:
     """A JPEG of 4000 × 3000 with the detail of a real one: photos side by side, and grain."""
     canvas = Image.new("RGB", _COLLAGE)
     corners = [(x, y) for y in range(0, _COLLAGE[1], _TILE) for x in range(0, _COLLAGE[0], _TILE)]
     for number, corner in enumerate(corners):
         with Image.open(photos[number % len(photos)]) as photo:
             canvas.paste(photo.resize((_TILE, _TILE), Image.Resampling.LANCZOS), corner)
-    return _save(canvas, path)
+    return _save(canvas, path, grain)
 
 
 def enlarged(photo: Path, path: Path) -> Path:
-    """The whole photo as a JPEG of 12 megapixels."""
+    """The whole photo as a JPEG of 12 megapixels, with grain."""
     with Image.open(photo) as image:
         scale = (_LARGE_PIXELS / (image.width * image.height)) ** 0.5
         size = (round(image.width * scale), round(image.height * scale))
-        return _save(image.resize(size, Image.Resampling.BICUBIC), path)
+        return _save(image.resize(size, Image.Resampling.BICUBIC), path, GRAIN)
 
 
-def _save(image: Image.Image, path: Path) -> Path:
-    grain = Image.effect_noise(image.size, _GRAIN).convert("RGB")  # around 128
-    ImageChops.add(image, grain, offset=-128).save(path, quality=_QUALITY)
+def _save(image: Image.Image, path: Path, grain: float) -> Path:
+    noise = Image.effect_noise(image.size, grain).convert("RGB")  # around 128
+    ImageChops.add(image, noise, offset=-128).save(path, quality=_QUALITY)
     return path
 
 

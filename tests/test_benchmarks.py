@@ -38,7 +38,7 @@ def test_every_setting_gives_its_figures() -> None:
     table, last = done.stdout.rstrip("\n").rsplit("\n", 1)
     report = json.loads(last)
     settings = {figure["setting"] for figure in report["figures"]}
-    assert settings == {"cold", "warm", "large", "folder", "import", "answers"}
+    assert settings == {"cold", "warm", "large", "smooth", "folder", "import", "answers"}
     assert report["machine"]["cores"] >= 1
     assert all(figure["what"] in table for figure in report["figures"])
     assert all(figure["value"] > 0 for figure in report["figures"])
