@@ -51,7 +51,8 @@ def test_live_video_goes_on_after_the_worker_has_died(live: AppPage, death: str)
     assert "the engine has stopped: " in card.text_content()
     assert "it is started again with the next picture" in card.text_content()
     card.get_by_role("button").click()
-    live.until(lambda: page.evaluate("made.at(-1).answers > 3"))
+    # Until the next picture the last one made is the one that died, with its answers.
+    live.until(lambda: page.evaluate(f"made.length > {before} && made.at(-1).answers > 3"))
     assert page.evaluate("made.length") == before + 1
     live.until(lambda: bool(live.rows))
     assert card.count() == 0
